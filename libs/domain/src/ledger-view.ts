@@ -1,0 +1,98 @@
+import { evolve, evolveLedger, isBindingEvent, isLive, type Answer, type Binding, type LedgerEvent, type LedgerState, type Stamp } from './ledger.js';
+
+/** What a ledger remembers of a command that carried an idempotency key. */
+export interface IdempotencyRecord {
+  /** Scoped to ledger and actor: `scopedKey`. */
+  scopedKey: string;
+  /** Hash of the request, so that the same key with another request is noticed. */
+  request: string;
+  answer: Answer;
+  at: string;
+}
+
+export function scopedKey(actor: string, key: string): string {
+  return `${actor} ${key}`;
+}
+
+/**
+ * The part of a ledger's state that a batch of commands touches, at one revision. Commands are decided over it one after
+ * the other, each seeing what those before it did. It answers only for the keys it was loaded with.
+ */
+export class LedgerView {
+  private readonly bindings = new Map<string, Binding>();
+  private readonly byRecord = new Map<string, Set<string>>();
+  private readonly byExternalId = new Map<string, Set<string>>();
+  private readonly idempotency = new Map<string, IdempotencyRecord>();
+
+  constructor(
+    public state: LedgerState,
+    bindings: Iterable<Binding> = [],
+    records: Iterable<IdempotencyRecord> = [],
+  ) {
+    for (const binding of bindings) this.put(binding);
+    for (const record of records) this.remember(record);
+  }
+
+  binding(id: string): Binding | undefined {
+    return this.bindings.get(id);
+  }
+
+  /** Live bindings of a record, oldest first. */
+  liveOfRecord(recordId: string): Binding[] {
+    const ids = this.byRecord.get(recordId);
+    if (ids === undefined || ids.size === 0) return [];
+    const live = [...ids].map((id) => this.known(id));
+    return live.length === 1 ? live : live.sort((a, b) => (a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id) ? -1 : 1));
+  }
+
+  /** The live binding that holds the external id. @throws when two hold it: the ledger is broken. */
+  liveOfExternalId(externalId: string): Binding | undefined {
+    const ids = this.byExternalId.get(externalId);
+    if (ids === undefined || ids.size === 0) return undefined;
+    if (ids.size > 1) throw new Error(`broken invariant: external id ${externalId} is bound ${ids.size} times`);
+    const [id] = ids;
+    return this.known(id as string);
+  }
+
+  remembered(scoped: string): IdempotencyRecord | undefined {
+    return this.idempotency.get(scoped);
+  }
+
+  remember(record: IdempotencyRecord): void {
+    this.idempotency.set(record.scopedKey, record);
+  }
+
+  apply(event: LedgerEvent, stamp: Stamp): void {
+    this.state = evolveLedger(this.state, event);
+    if (isBindingEvent(event)) this.put(evolve(this.bindings.get(event.data.bindingId), event, stamp));
+  }
+
+  /** A copy that can be changed and thrown away, for a batch of which all is done or nothing. */
+  fork(): LedgerView {
+    return new LedgerView(this.state, this.bindings.values(), this.idempotency.values());
+  }
+
+  private known(id: string): Binding {
+    const binding = this.bindings.get(id);
+    if (binding === undefined) throw new Error(`broken invariant: binding ${id} is indexed but not there`);
+    return binding;
+  }
+
+  private put(binding: Binding): void {
+    const before = this.bindings.get(binding.id);
+    if (before !== undefined && isLive(before)) {
+      this.byRecord.get(before.recordId)?.delete(before.id);
+      if (before.externalId !== null) this.byExternalId.get(before.externalId)?.delete(before.id);
+    }
+    this.bindings.set(binding.id, binding);
+    if (!isLive(binding)) return;
+    addTo(this.byRecord, binding.recordId, binding.id);
+    if (binding.externalId !== null) addTo(this.byExternalId, binding.externalId, binding.id);
+  }
+}
+
+function addTo(index: Map<string, Set<string>>, key: string, id: string): void {
+  const ids = index.get(key);
+  if (ids === undefined) index.set(key, new Set([id]));
+  else ids.add(id);
+}

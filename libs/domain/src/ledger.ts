@@ -1,0 +1,316 @@
+/**
+ * A ledger: all bindings of one model on one backend. Here are its words: the binding, the events that its stream holds,
+ * the commands that it takes, and `evolve`, which says what an event makes of a binding. `decide.ts` says which events a
+ * command becomes.
+ */
+import type { JsonObject } from './values.js';
+
+/** Names a ledger; its stream is `ledger-<backend>/<model>`. */
+export interface LedgerName {
+  backend: string;
+  model: string;
+}
+
+export function ledgerKey(ledger: LedgerName): string {
+  return `${ledger.backend}/${ledger.model}`;
+}
+
+export type Cardinality = 'one' | 'many';
+/** At most this many live bindings of one record in one ledger, where the cardinality is `many`. */
+export const MAX_BINDINGS_OF_RECORD = 100;
+
+/** What a ledger decides by. It stands in the ledger's own stream, so that it is never older than what it is checked against. */
+export interface LedgerRules {
+  localModel: string | null;
+  cardinality: Cardinality;
+  dataSchema: JsonObject | null;
+  /** Members of `data` that can be filtered on, at most five. */
+  indexes: string[];
+}
+
+export type BindingState = 'pending' | 'bound' | 'unbound';
+export type RemovalCause = 'requested' | 'recordDeleted' | 'missingInBackend' | 'takenOver' | 'merged' | 'succeeded';
+export type Direction = 'import' | 'export';
+
+export interface Binding {
+  id: string;
+  recordId: string;
+  /** `null` while the binding is pending; an unbound binding keeps the one it had. */
+  externalId: string | null;
+  /** ISO 8601, UTC, milliseconds; `null` when it was never synchronized. */
+  syncDate: string | null;
+  data: JsonObject;
+  state: BindingState;
+  /** 1 for the creation, one more with each event of this binding. */
+  version: number;
+  /** The ledger's revision at which its last event stands. */
+  revision: number;
+  createdAt: string;
+  updatedAt: string;
+  unboundAt?: string;
+  cause?: RemovalCause;
+  reason?: string;
+}
+
+export function isLive(binding: Binding): boolean {
+  return binding.state !== 'unbound';
+}
+
+// ── Events ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Who holds what after the event. Every binding event carries it, so that it can be applied without what it applies to. */
+export interface BindingIdentity {
+  bindingId: string;
+  version: number;
+  recordId: string;
+  externalId: string | null;
+  state: BindingState;
+}
+
+/** What changed besides the identity: whole new values, never patches. */
+export interface BindingChange {
+  syncDate?: string | null;
+  data?: JsonObject;
+  previousRecordId?: string;
+  previousExternalId?: string | null;
+  previousState?: BindingState;
+  cause?: RemovalCause;
+  /** The sync date was set although it was not newer. */
+  forced?: true;
+}
+
+export const BINDING_EVENT_TYPES = [
+  'BindingCreated',
+  'ExternalIdAssigned',
+  'ExternalIdReplaced',
+  'SyncDateUpdated',
+  'BindingDataChanged',
+  'BindingMoved',
+  'BindingRemoved',
+] as const;
+export type BindingEventType = (typeof BINDING_EVENT_TYPES)[number];
+export type BindingEvent = { type: BindingEventType; data: BindingIdentity & BindingChange };
+
+/** Revisions of the event in the backend's stream, and in `catalog-models`, that an event of the ledger follows from. */
+export interface Causes {
+  backendRevision?: number;
+  modelRevision?: number;
+}
+
+export type ControlEvent =
+  | { type: 'LedgerOpened'; data: Causes & { rules: LedgerRules } }
+  | { type: 'LedgerRulesChanged'; data: Causes & { rules: LedgerRules } }
+  | { type: 'LedgerPaused'; data: Causes }
+  | { type: 'LedgerResumed'; data: Causes }
+  /** Carries rules when it is the first event of its stream, so that a cancelled retirement can open it with them. */
+  | { type: 'LedgerClosed'; data: Causes & { rules?: LedgerRules } };
+
+export type LedgerEvent = BindingEvent | ControlEvent;
+
+const bindingEventTypes: ReadonlySet<string> = new Set(BINDING_EVENT_TYPES);
+const controlEventTypes: ReadonlySet<string> = new Set(['LedgerOpened', 'LedgerRulesChanged', 'LedgerPaused', 'LedgerResumed', 'LedgerClosed']);
+
+export function isBindingEvent(event: { type: string }): event is BindingEvent {
+  return bindingEventTypes.has(event.type);
+}
+
+export function isLedgerEvent(event: { type: string }): event is LedgerEvent {
+  return bindingEventTypes.has(event.type) || controlEventTypes.has(event.type);
+}
+
+/** Where and when an event was recorded, as far as a binding remembers it. */
+export interface Stamp {
+  revision: number;
+  at: string;
+  reason?: string;
+}
+
+/** The members of a binding that an event sets: the whole of it for a creation, else its identity and what changed. */
+export type BindingUpdate = Partial<Binding> & Pick<Binding, 'id' | 'recordId' | 'externalId' | 'state' | 'version' | 'revision' | 'updatedAt'>;
+
+export function updateOf({ type, data }: BindingEvent, stamp: Stamp): BindingUpdate {
+  const update: BindingUpdate = {
+    id: data.bindingId,
+    recordId: data.recordId,
+    externalId: data.externalId,
+    state: data.state,
+    version: data.version,
+    revision: stamp.revision,
+    updatedAt: stamp.at,
+  };
+  if (data.syncDate !== undefined) update.syncDate = data.syncDate;
+  if (data.data !== undefined) update.data = data.data;
+  if (type === 'BindingCreated') update.createdAt = stamp.at;
+  if (type === 'BindingRemoved') {
+    update.unboundAt = stamp.at;
+    update.cause = data.cause;
+    if (stamp.reason !== undefined) update.reason = stamp.reason;
+  }
+  return update;
+}
+
+/** What an event makes of a binding. @throws when the event does not follow on the binding: the stream is broken. */
+export function evolve(binding: Binding | undefined, event: BindingEvent, stamp: Stamp): Binding {
+  const { version, bindingId } = event.data;
+  if (event.type === 'BindingCreated' ? binding !== undefined || version !== 1 : binding?.version !== version - 1) {
+    throw new Error(`broken invariant: ${event.type} version ${version} of binding ${bindingId} follows on version ${binding?.version ?? 'none'}`);
+  }
+  return { ...binding, ...updateOf(event, stamp) } as Binding;
+}
+
+// ── The ledger itself ────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface LedgerState {
+  /** False until the first event. */
+  opened: boolean;
+  paused: boolean;
+  closed: boolean;
+  rules: LedgerRules;
+  /** The newest causes that the ledger has seen; an event with an older one is late and changes nothing. */
+  backendRevision: number;
+  modelRevision: number;
+  counts: LedgerCounts;
+}
+
+export interface LedgerCounts {
+  pending: number;
+  bound: number;
+  unbound: number;
+}
+
+export type LedgerStatus = 'unopened' | 'open' | 'paused' | 'closed';
+
+export const UNOPENED: LedgerState = {
+  opened: false,
+  paused: false,
+  closed: false,
+  rules: { localModel: null, cardinality: 'one', dataSchema: null, indexes: [] },
+  backendRevision: -1,
+  modelRevision: -1,
+  counts: { pending: 0, bound: 0, unbound: 0 },
+};
+
+export function statusOf(state: LedgerState): LedgerStatus {
+  if (!state.opened) return 'unopened';
+  if (state.closed) return 'closed';
+  return state.paused ? 'paused' : 'open';
+}
+
+export function evolveLedger(state: LedgerState, event: LedgerEvent): LedgerState {
+  if (isBindingEvent(event)) return { ...state, counts: countAfter(state.counts, event) };
+  const { backendRevision = -1, modelRevision = -1 } = event.data;
+  const next: LedgerState = {
+    ...state,
+    opened: true,
+    backendRevision: Math.max(state.backendRevision, backendRevision),
+    modelRevision: Math.max(state.modelRevision, modelRevision),
+  };
+  if ('rules' in event.data && event.data.rules !== undefined) next.rules = event.data.rules;
+  if (event.type === 'LedgerOpened') next.closed = false;
+  if (event.type === 'LedgerClosed') next.closed = true;
+  if (event.type === 'LedgerPaused') next.paused = true;
+  if (event.type === 'LedgerResumed') next.paused = false;
+  return next;
+}
+
+/** Counts follow from events alone: each one says in which state the binding was before and is after it. */
+export function countAfter(counts: LedgerCounts, { type, data }: BindingEvent): LedgerCounts {
+  const before = type === 'BindingCreated' ? undefined : (data.previousState ?? data.state);
+  if (before === data.state) return counts;
+  const after = { ...counts, [data.state]: counts[data.state] + 1 };
+  if (before !== undefined) after[before] -= 1;
+  return after;
+}
+
+// ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What every command may carry besides its own fields. */
+export interface CommandOptions {
+  /** Idempotency key: the same key and request gives the first answer again, for 24 hours. */
+  key?: string;
+  /** The version that the binding must have. */
+  expectedVersion?: number;
+  /** The id of the binding that the caller means. */
+  ifBinding?: string;
+  reason?: string;
+  direction?: Direction;
+}
+
+/** A binding, named by exactly one of the three. */
+export interface Target {
+  recordId?: string;
+  externalId?: string;
+  bindingId?: string;
+}
+
+/** Binds the record, or, with `bindingId` in its place, that very binding. */
+export interface Bind extends CommandOptions {
+  op: 'bind';
+  recordId?: string;
+  bindingId?: string;
+  externalId?: string;
+  /** Absent: now, when an external id is given; `null`: none. */
+  syncDate?: string | null;
+  /** A JSON merge patch. */
+  data?: JsonObject;
+  ifBound?: 'refuse' | 'replace';
+  ifTaken?: 'refuse' | 'return' | 'takeOver';
+}
+
+export interface Sync extends CommandOptions, Target {
+  op: 'sync';
+  /** Absent: now. */
+  syncDate?: string;
+  data?: JsonObject;
+  force?: boolean;
+}
+
+export interface ChangeData extends CommandOptions, Target {
+  op: 'changeData';
+  data: JsonObject;
+}
+
+export interface Unbind extends CommandOptions, Target {
+  op: 'unbind';
+  cause?: RemovalCause;
+  /** All bindings of the record, as its deletion needs; else a record with several is ambiguous. */
+  all?: boolean;
+}
+
+export interface Move extends CommandOptions {
+  op: 'move';
+  /** All bindings of this record, or the one with this id. */
+  fromRecordId?: string;
+  bindingId?: string;
+  toRecordId: string;
+}
+
+export type Command = Bind | Sync | ChangeData | Unbind | Move;
+
+export type Outcome = 'created' | 'assigned' | 'replaced' | 'synced' | 'changed' | 'unchanged' | 'taken' | 'unbound' | 'moved';
+
+/** What a command came to. `revision` is the ledger's at which the answer is true: that of the command's last event, else the head. */
+export interface Answer {
+  outcome: Outcome;
+  binding: Binding | null;
+  /** All bindings that a move or the deletion of a record concerned. */
+  bindings?: Binding[];
+  /** The binding that a take-over removed. */
+  displaced?: Binding;
+  revision: number;
+}
+
+
+export function keysOf(command: Command): { recordIds: string[]; externalIds: string[]; bindingIds: string[] } {
+  const recordIds: string[] = [];
+  if (command.op === 'move') {
+    if (command.fromRecordId !== undefined) recordIds.push(command.fromRecordId);
+    recordIds.push(command.toRecordId);
+  } else if (command.recordId !== undefined) recordIds.push(command.recordId);
+  const externalId = command.op === 'move' ? undefined : command.externalId;
+  return {
+    recordIds,
+    externalIds: externalId === undefined ? [] : [externalId],
+    bindingIds: command.bindingId === undefined ? [] : [command.bindingId],
+  };
+}

@@ -1,0 +1,156 @@
+/**
+ * The read model as the ledger sees it: one document per binding and one per ledger, kept by a projector from the ledger's
+ * stream, and rebuildable from it at any time. `contract.ts` beside this file is the suite that an adapter passes.
+ */
+import type { Binding, BindingState, BindingUpdate, IdempotencyRecord, JsonObject, LedgerName, LedgerState } from '#domain';
+
+/** Idempotency records are kept this long. */
+export const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+/** At most this many bindings in one page. */
+export const MAX_PAGE_BINDINGS = 1_000;
+
+export interface LedgerDocument {
+  ledger: LedgerName;
+  /** Names the set of documents; a rebuild makes a new one. */
+  generation: string;
+  /** The newest revision that is applied in full; −1 before the first. */
+  checkpoint: number;
+  /** The newest revision of which an application has begun; above `checkpoint` the documents may be ahead of it. */
+  applying: number;
+  /** Of the event at the checkpoint: its chain hash and recorded time; empty before the first. */
+  hash: string;
+  at: string;
+  /** The ledger's rules, state and counts at the checkpoint. */
+  state: LedgerState;
+}
+
+/** One write per binding and batch: the newest identity, and everything that the batch's events changed. */
+export interface BindingWrite {
+  /** The batch holds the binding's creation, so `update` is the whole of it. */
+  created: boolean;
+  update: BindingUpdate;
+}
+
+/** Consecutive events of one ledger, folded. */
+export interface LedgerBatch {
+  ledger: LedgerName;
+  generation: string;
+  /** The checkpoint that the batch follows on. */
+  after: number;
+  /** The revision of its last event, which becomes the checkpoint. */
+  to: number;
+  hash: string;
+  at: string;
+  state: LedgerState;
+  bindings: BindingWrite[];
+  idempotency: IdempotencyRecord[];
+}
+
+/** `superseded`: the checkpoint is not `after` any more (another projector was here), or the generation is gone. */
+export type ApplyResult = 'applied' | 'superseded';
+
+export interface DecisionKeys {
+  recordIds: readonly string[];
+  externalIds: readonly string[];
+  bindingIds: readonly string[];
+  scopedKeys: readonly string[];
+}
+
+/**
+ * What a writer decides from, together with the stream's tail after `document.checkpoint`. The document was read before
+ * the bindings, and its generation is the one that all of them came from; bindings may be newer than the checkpoint.
+ */
+export interface DecisionState {
+  document: LedgerDocument | undefined;
+  /** Live bindings that match a record or external id, and bindings of any state that match a binding id. Each once. */
+  bindings: Binding[];
+  idempotency: IdempotencyRecord[];
+}
+
+/** A binding with the ledger that it stands in. */
+export type LocatedBinding = Binding & LedgerName & { localModel: string | null };
+
+/** Bindings that were true together at the ledger's `revision`. */
+export interface FoundBindings {
+  bindings: Binding[];
+  /** −1 for a ledger that nothing was projected of. */
+  revision: number;
+}
+
+export interface BindingFilter {
+  recordId?: string;
+  externalId?: string;
+  /** Absent: live ones, pending and bound. */
+  state?: BindingState;
+  /** Instants. `syncedBefore` also finds those never synchronized, and lists them first, then the oldest. */
+  syncedBefore?: string;
+  syncedAfter?: string;
+  createdBefore?: string;
+  /** Indexed data fields and the scalar that each must have, as text. */
+  data?: Record<string, string>;
+}
+
+export interface BindingPage {
+  items: Binding[];
+  /** Where the next page begins; opaque, made by the adapter from the last item's place, `null` after the last page. */
+  nextCursor: string | null;
+}
+
+export type CatalogKind = 'backend' | 'type' | 'model';
+export interface CatalogDocument {
+  id: string;
+  /** Of the event in its stream that the document reflects: a lower one never overwrites a higher one. */
+  revision: number;
+  document: JsonObject;
+}
+
+export interface ReadModel {
+  // ── For the projector ──
+  /** Makes the ledger's document at checkpoint −1 if there is none, and answers it. */
+  openLedger(ledger: LedgerName): Promise<LedgerDocument>;
+  /** Applies a batch so that a reader sees all of it or can tell that it is under way. */
+  apply(batch: LedgerBatch): Promise<ApplyResult>;
+  /** The position in the whole store up to which every ledger is applied; '' before the first. */
+  position(): Promise<string>;
+  savePosition(position: string): Promise<void>;
+  /** Removes idempotency records older than `before`, at most `limit`; answers how many. */
+  forgetIdempotency(before: string, limit: number): Promise<number>;
+  saveCatalog(kind: CatalogKind, document: CatalogDocument): Promise<void>;
+
+  // ── For the writer ──
+  readForDecision(ledger: LedgerName, keys: DecisionKeys): Promise<DecisionState>;
+
+  // ── For queries ──
+  ledgerDocument(ledger: LedgerName): Promise<LedgerDocument | undefined>;
+  ledgerDocuments(): Promise<LedgerDocument[]>;
+  /** The live binding that holds the external id. The hot path. */
+  findByExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined>;
+  findByExternalIds(ledger: LedgerName, externalIds: readonly string[]): Promise<FoundBindings>;
+  findByRecordIds(ledger: LedgerName, recordIds: readonly string[]): Promise<FoundBindings>;
+  findById(ledger: LedgerName, bindingId: string): Promise<Binding | undefined>;
+  /** Live bindings of a record in all ledgers of its local model, with `includeUnbound` also former ones; ordered by ledger and id. */
+  findOfLocalRecord(localModel: string, recordId: string, includeUnbound: boolean): Promise<LocatedBinding[]>;
+  /** @throws {ReadModelError} `BAD_CURSOR` */
+  list(ledger: LedgerName, filter: BindingFilter, limit: number, cursor?: string): Promise<BindingPage>;
+  /** The newest sync date of a live binding. */
+  newestSyncDate(ledger: LedgerName): Promise<string | null>;
+  catalogDocument(kind: CatalogKind, id: string): Promise<CatalogDocument | undefined>;
+  /** By id, after the given one. */
+  catalogDocuments(kind: CatalogKind, after: string | undefined, limit: number): Promise<CatalogDocument[]>;
+
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type ReadModelErrorCode = 'UNAVAILABLE' | 'BAD_CURSOR' | 'CLOSED';
+
+export class ReadModelError extends Error {
+  override readonly name = 'ReadModelError';
+  constructor(
+    readonly code: ReadModelErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -5,6 +5,8 @@ import { scopedKey, type IdempotencyRecord } from './ledger-view.js';
 /** The shape that this program writes; `upcast` in the ledger reads older ones. */
 export const EVENT_SCHEMA = 1;
 
+const MAX_OTHERS_LENGTH = 100_000;
+
 /** Who asks for a change, and in what connection. */
 export interface RequestContext {
   actor: string;
@@ -44,9 +46,14 @@ export function storeIdempotency(key: string, request: string, answer: Answer, l
   const rest: Partial<Binding> = { ...answer.binding };
   for (const member of Object.keys(updateOf(last, stamp)) as (keyof Binding)[]) delete rest[member];
   const stored: StoredIdempotency = { key, request, outcome: answer.outcome, rest };
-  if (answer.bindings !== undefined) stored.others = answer.bindings.slice(0, -1);
+  if (answer.bindings !== undefined) stored.others = withinBytes(answer.bindings.slice(0, -1));
   if (answer.displaced !== undefined) stored.displaced = answer.displaced;
   return stored;
+}
+
+/** A command may concern a hundred bindings; together with large data they would not fit into an append, so the data is left out then. */
+function withinBytes(others: Binding[]): Binding[] {
+  return JSON.stringify(others).length <= MAX_OTHERS_LENGTH ? others : others.map((binding) => ({ ...binding, data: {} }));
 }
 
 /** What the ledger remembers of the command whose last event this is. */

@@ -1,0 +1,68 @@
+/** Events of a ledger as the HTTP API has them. */
+import type { BindingState, Direction, RemovalCause } from './wire-bindings.js';
+import type { JsonObject } from './values.js';
+
+export type BindingEventType =
+  | 'BindingCreated'
+  | 'ExternalIdAssigned'
+  | 'ExternalIdReplaced'
+  | 'SyncDateUpdated'
+  | 'BindingDataChanged'
+  | 'BindingMoved'
+  | 'BindingRemoved';
+
+export type ControlEventType = 'LedgerOpened' | 'LedgerRulesChanged' | 'LedgerPaused' | 'LedgerResumed' | 'LedgerClosed';
+
+interface EventEnvelope {
+  id: string;
+  /** Where it stands in the whole store; opaque. */
+  position: string;
+  /** Where it stands in its ledger: 0 for the first. */
+  revision: number;
+  backend: string;
+  model: string;
+  localModel: string | null;
+  direction?: Direction;
+  reason?: string;
+  /** When it was recorded: UTC with milliseconds; never goes backwards in a ledger. */
+  at: string;
+  actor: string;
+  onBehalfOf?: string;
+  correlationId: string;
+  causationId?: string;
+  /** SHA-256, hex, over the previous event's hash and this event. */
+  hash: string;
+}
+
+/** Something happened to a binding: its identity after the event, and what the event changed. */
+export interface BindingEvent extends EventEnvelope {
+  type: BindingEventType;
+  bindingId: string;
+  version: number;
+  recordId: string;
+  externalId: string | null;
+  state: BindingState;
+  syncDate?: string | null;
+  /** The whole new data, never a patch. */
+  data?: JsonObject;
+  previousRecordId?: string;
+  previousExternalId?: string | null;
+  previousState?: BindingState;
+  cause?: RemovalCause;
+}
+
+/** Something happened to the ledger itself. */
+export interface ControlEvent extends EventEnvelope {
+  type: ControlEventType;
+}
+
+export type LedgerEvent = BindingEvent | ControlEvent;
+
+export interface EventsQuery {
+  /** Events after this revision (exclusive). Default: from the first. */
+  after?: number;
+  /** Items a page. */
+  limit?: number;
+  /** Wait up to this long for an event when there is none, in milliseconds. */
+  waitMs?: number;
+}

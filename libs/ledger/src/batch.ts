@@ -1,0 +1,170 @@
+import {
+  decide,
+  idempotencyRecordOf,
+  isRefusal,
+  refuse,
+  scopedKey,
+  storeIdempotency,
+  type Answer,
+  type Circumstances,
+  type Command,
+  type Decision,
+  type EventMetadata,
+  type LedgerEvent,
+  type LedgerView,
+  type RecordedLedgerEvent,
+  type Refusal,
+  type RequestContext,
+  type Stamp,
+} from '#domain';
+import { IDEMPOTENCY_KEPT_MS } from '#read-model';
+import { canonicalJson, chainEvent, sha256 } from './chain.js';
+import type { HeadPoint } from './ledger-head.js';
+
+export interface CommandRequest {
+  command: Command;
+  context: RequestContext;
+}
+
+export type CommandResult = Answer | Refusal;
+
+/** Commands that are answered together: one by itself, or several of which all are done or none. */
+export interface CommandGroup {
+  requests: CommandRequest[];
+  atomic: boolean;
+}
+
+/**
+ * What a batch came to: its events, and the results of as many groups as fitted into one append. The last group may have
+ * fewer results than requests, unless it is atomic.
+ */
+export interface DecidedBatch {
+  events: RecordedLedgerEvent[];
+  results: CommandResult[][];
+}
+
+export interface BatchTools {
+  clock(): number;
+  newId(): string;
+  problemsOf: Circumstances['problemsOf'];
+  maxBytes: number;
+}
+
+/** How often a long batch lets other work of the process run. */
+const COMMANDS_BETWEEN_BREATHS = 100;
+/** One command begins only if this much of the append is free: its own data, that of the binding before, and that of one displaced. */
+const RESERVED_BYTES = 256 * 1024;
+
+/** Decides groups one after the other over a view that each changes for those behind it. */
+export class BatchDecider {
+  private readonly events: RecordedLedgerEvent[] = [];
+  private bytes = 0;
+
+  constructor(
+    private view: LedgerView,
+    private point: HeadPoint,
+    private readonly tools: BatchTools,
+  ) {}
+
+  async decide(groups: readonly CommandGroup[]): Promise<DecidedBatch> {
+    const results: CommandResult[][] = [];
+    let commands = 0;
+    for (const group of groups) {
+      const decided = group.atomic ? this.decideAtomic(group) : this.decideEach(group);
+      if (decided.length > 0) results.push(decided);
+      if (decided.length < group.requests.length) break;
+      commands += group.requests.length;
+      if (commands < COMMANDS_BETWEEN_BREATHS) continue;
+      commands = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return { events: this.events, results };
+  }
+
+  /** As many of the group's commands as fit. */
+  private decideEach(group: CommandGroup): CommandResult[] {
+    const results: CommandResult[] = [];
+    for (const request of group.requests) {
+      if (this.bytes > this.tools.maxBytes - RESERVED_BYTES) break;
+      results.push(this.decideRequest(request));
+    }
+    return results;
+  }
+
+  /** All of the group's commands, or none of them when it does not fit behind what is there. */
+  private decideAtomic(group: CommandGroup): CommandResult[] {
+    const before = { view: this.view.fork(), point: this.point, bytes: this.bytes, events: this.events.length };
+    const results = group.requests.map((request) => this.decideRequest(request));
+    const tooLarge = this.bytes > this.tools.maxBytes;
+    if (!tooLarge && !results.some(isRefusal)) return results;
+    this.view = before.view;
+    this.point = before.point;
+    this.bytes = before.bytes;
+    this.events.length = before.events;
+    if (!tooLarge) return results;
+    if (before.events > 0) return [];
+    return group.requests.map(() => refuse('TOO_LARGE', 'the events of an atomic batch must fit into one append of 900 KB'));
+  }
+
+  private decideRequest({ command, context }: CommandRequest): CommandResult {
+    const { key } = command;
+    const request = key === undefined ? undefined : hashOfRequest(command);
+    if (key !== undefined) {
+      const earlier = this.view.remembered(scopedKey(context.actor, key));
+      if (earlier !== undefined && Date.parse(earlier.at) + IDEMPOTENCY_KEPT_MS > this.tools.clock()) {
+        if (earlier.request === request) return earlier.answer;
+        return refuse('IDEMPOTENCY_KEY_REUSED', `the idempotency key ${JSON.stringify(key)} was used for another request`);
+      }
+    }
+    const at = this.now();
+    const decision = decide(this.view, command, { at, newId: this.tools.newId, problemsOf: this.tools.problemsOf });
+    return isRefusal(decision) ? decision : this.record(decision, { command, context }, at, request);
+  }
+
+  private record(decision: Decision, { command, context }: CommandRequest, at: string, request: string | undefined): Answer {
+    const stamps = decision.events.map((event, index) => {
+      const stamp: Stamp = { revision: this.point.revision + 1 + index, at, reason: command.reason };
+      this.view.apply(event, stamp);
+      return stamp;
+    });
+    const answer = this.answerOf(decision, stamps.at(-1)?.revision ?? this.point.revision);
+    const metadata: Omit<EventMetadata, 'hash' | 'schema'> = { ...context, at, direction: command.direction, reason: command.reason };
+    for (const [index, event] of decision.events.entries()) {
+      const stamp = stamps[index] as Stamp;
+      const last = index === decision.events.length - 1;
+      if (!last || command.key === undefined || request === undefined) this.chain(event, metadata);
+      else {
+        const idempotency = storeIdempotency(command.key, request, answer, event, stamp);
+        this.chain(event, { ...metadata, idempotency });
+        this.view.remember(idempotencyRecordOf(event, stamp, context.actor, idempotency));
+      }
+    }
+    return answer;
+  }
+
+  private answerOf({ outcome, bindingId, bindingIds, displacedId }: Decision, revision: number): Answer {
+    const found = (id: string) => this.view.binding(id) ?? null;
+    const answer: Answer = { outcome, binding: bindingId === null ? null : found(bindingId), revision };
+    if (bindingIds !== undefined) answer.bindings = bindingIds.map(found).filter((binding) => binding !== null);
+    if (displacedId !== undefined) answer.displaced = found(displacedId) ?? undefined;
+    return answer;
+  }
+
+  private chain(event: LedgerEvent, metadata: Omit<EventMetadata, 'hash' | 'schema'>): void {
+    const { hash, revision, state } = this.point;
+    const chained = chainEvent(hash, revision + 1, this.tools.newId(), event, metadata);
+    this.events.push(chained.event);
+    this.bytes += chained.bytes;
+    this.point = { revision: revision + 1, hash: chained.event.metadata.hash, at: metadata.at, state };
+  }
+
+  /** Recorded time never goes backwards in a ledger, whatever the clocks of its writers say. */
+  private now(): string {
+    const clock = new Date(this.tools.clock()).toISOString();
+    return clock > this.point.at ? clock : this.point.at;
+  }
+}
+
+function hashOfRequest({ key: _, ...request }: Command): string {
+  return sha256(canonicalJson(request));
+}

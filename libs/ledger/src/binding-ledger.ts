@@ -1,0 +1,114 @@
+import { v7 as uuidv7 } from 'uuid';
+import { isRefusal, ledgerKey, refuse, type Command, type LedgerName, type Refusal, type RequestContext } from '#domain';
+import type { EventStore } from '#event-store';
+import type { ReadModel } from '#read-model';
+import type { BatchTools, CommandRequest } from './batch.js';
+import { DEFAULT_LIMITS, type LedgerLimits } from './limits.js';
+import { locateResult, type LocatedResult } from './located.js';
+import { ProjectionProgress } from './progress.js';
+import type { ProjectionTrouble } from './projector.js';
+import { LedgerQueries } from './queries.js';
+import type { StreamNames } from './streams.js';
+import { LedgerWriter, systemTools, type Amend, type AmendResult, type CheckLedger, type OpenLedger, type WriterObserver, type WriterTools } from './writer.js';
+
+export interface BindingLedgerParts {
+  store: EventStore;
+  readModel: ReadModel;
+  streams: StreamNames;
+  progress: ProjectionProgress;
+  open: OpenLedger;
+  check: CheckLedger;
+  problemsOf: BatchTools['problemsOf'];
+  limits?: Partial<LedgerLimits>;
+  observer?: WriterObserver;
+  clock?: () => number;
+}
+
+/** The ledgers of one store, for the faces of this process: commands go through one writer per ledger, queries to the read model. */
+export class BindingLedger {
+  readonly queries: LedgerQueries;
+  readonly limits: LedgerLimits;
+  private readonly writers = new Map<string, LedgerWriter>();
+  private readonly tools: WriterTools;
+  private closing: Promise<void> | undefined;
+
+  constructor(private readonly parts: BindingLedgerParts) {
+    const { store, readModel, streams, progress, open, check, problemsOf, observer = {} } = parts;
+    this.limits = { ...DEFAULT_LIMITS, ...parts.limits };
+    this.tools = { ...systemTools, store, readModel, limits: this.limits, open, check, problemsOf, observer, newId: () => uuidv7() };
+    if (parts.clock !== undefined) this.tools.clock = parts.clock;
+    this.queries = new LedgerQueries({ store, readModel, streams, progress, check });
+  }
+
+  /** Does one command. Business refusals are answers; a broken invariant throws. */
+  async execute(ledger: LedgerName, command: Command, context: RequestContext): Promise<LocatedResult> {
+    const [result] = await this.executeAll(ledger, [{ command, context }]);
+    return result as LocatedResult;
+  }
+
+  /** Does the commands in order, each answered for itself. Appended together as far as they fit. */
+  async executeAll(ledger: LedgerName, requests: CommandRequest[]): Promise<LocatedResult[]> {
+    return this.submit(ledger, requests, false);
+  }
+
+  /** Does all of the commands or none: if one is refused, each answer is its refusal, or `BATCH_REFUSED` for those that would have been done. */
+  async executeAtomic(ledger: LedgerName, requests: CommandRequest[]): Promise<LocatedResult[] | Refusal> {
+    const results = await this.submit(ledger, requests, true);
+    const refusals = results.flatMap((result, index) => (isRefusal(result) ? [{ line: index + 1, code: result.refused, detail: result.detail }] : []));
+    const [first] = refusals;
+    if (first === undefined) return results;
+    if (refusals.length === results.length && refusals.every(({ code }) => code === first.code && WHOLE_BATCH.has(code))) return refuse(first.code, first.detail);
+    return refuse('BATCH_REFUSED', `${refusals.length} of ${requests.length} commands were refused, so none was done`, { details: { refusals } });
+  }
+
+  /** Appends control events to a ledger at the revision that they were decided at: the fan-out of backends and models. */
+  async amend(ledger: LedgerName, amend: Amend, context: RequestContext): Promise<AmendResult> {
+    return this.writer(ledger).amend(amend, context);
+  }
+
+  /** Resolves when the ledger's queue has room again. */
+  async room(ledger: LedgerName): Promise<void> {
+    await this.writer(ledger).room();
+  }
+
+  /** Commands waiting, by ledger: for metrics. */
+  queueDepths(): { ledger: LedgerName; commands: number }[] {
+    return [...this.writers.values()].map(({ ledger, depth }) => ({ ledger, commands: depth }));
+  }
+
+  /** Why this process cannot write somewhere: for readiness. */
+  writerTroubles(): { ledger: LedgerName; reason: string }[] {
+    return [...this.writers.values()].flatMap(({ ledger, trouble }) => (trouble === undefined ? [] : [{ ledger, reason: trouble }]));
+  }
+
+  /** Takes no more commands, and resolves when those accepted are answered. */
+  close(): Promise<void> {
+    this.closing ??= Promise.all([...this.writers.values()].map((writer) => writer.close())).then(() => undefined);
+    return this.closing;
+  }
+
+  private async submit(ledger: LedgerName, requests: CommandRequest[], atomic: boolean): Promise<LocatedResult[]> {
+    const results = await this.writer(ledger).submit({ requests, atomic });
+    const place = { ...ledger, localModel: await this.queries.localModelOf(ledger) };
+    return results.map((result) => locateResult(place, result));
+  }
+
+  private writer(ledger: LedgerName): LedgerWriter {
+    const key = ledgerKey(ledger);
+    const known = this.writers.get(key);
+    if (known !== undefined) return known;
+    if (this.writers.size >= this.limits.idleWriters) this.dropIdleWriters();
+    const writer = new LedgerWriter({ backend: ledger.backend, model: ledger.model }, this.parts.streams.ledger(ledger), this.tools);
+    if (this.closing !== undefined) void writer.close();
+    this.writers.set(key, writer);
+    return writer;
+  }
+
+  private dropIdleWriters(): void {
+    for (const [key, writer] of this.writers) if (writer.idle) this.writers.delete(key);
+  }
+}
+
+const WHOLE_BATCH: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'TOO_LARGE', 'BACKEND_NOT_FOUND', 'MODEL_NOT_FOUND', 'MODEL_BACKEND_MISMATCH', 'BACKEND_PAUSED', 'LEDGER_CLOSED']);
+
+export type { ProjectionTrouble };

@@ -1,0 +1,30 @@
+/** Every queue, batch, wait and retry of the ledger has its limit here; each can be set lower or higher when the ledger is opened. */
+export interface LedgerLimits {
+  /** Commands that may wait in one ledger's queue; more are refused `BUSY`, a bulk stream is slowed down. */
+  queueCommands: number;
+  /** Commands decided and appended together. */
+  batchCommands: number;
+  /** Bytes of events appended together; one append may be 1 MiB at most. */
+  batchBytes: number;
+  /** Events that the read model may be behind before writers wait for it. */
+  tailEvents: number;
+  /** How long a command may take before it is answered `BUSY` (or `OUTCOME_UNKNOWN`). */
+  commandTimeoutMs: number;
+  /** How far a clock may be off the store's, or behind a ledger's head, before nothing is written. */
+  clockToleranceMs: number;
+  /** Ledgers whose writers are kept while idle. */
+  idleWriters: number;
+  /** Events folded into one application to the read model. */
+  projectionEvents: number;
+}
+
+export const DEFAULT_LIMITS: LedgerLimits = {
+  queueCommands: 10_000,
+  batchCommands: 500,
+  batchBytes: 900_000,
+  tailEvents: 50_000,
+  commandTimeoutMs: 10_000,
+  clockToleranceMs: 5_000,
+  idleWriters: 256,
+  projectionEvents: 2_000,
+};

@@ -1,0 +1,185 @@
+import {
+  evolveLedger,
+  idempotencyRecordOf,
+  isBindingEvent,
+  ledgerKey,
+  stampOf,
+  updateOf,
+  type IdempotencyRecord,
+  type LedgerName,
+  type LedgerState,
+  type RecordedLedgerEvent,
+} from '#domain';
+import { EventStoreError, type EventStore, type RecordedEvent } from '#event-store';
+import { IDEMPOTENCY_KEPT_MS, ReadModelError, type BindingWrite, type LedgerBatch, type LedgerDocument, type ReadModel } from '#read-model';
+import { readLedgerEvent, UnknownEvent } from './chain.js';
+import type { StreamNames } from './streams.js';
+
+export interface ProjectorTools {
+  store: EventStore;
+  readModel: ReadModel;
+  streams: StreamNames;
+  /** Events of the backends' and the catalog's streams, in order; they must be applied when it resolves. */
+  projectCatalog(events: RecordedEvent[]): Promise<void>;
+  applied?(ledger: LedgerName, checkpoint: number, at: string): void;
+  troubled?(trouble: ProjectionTrouble): void;
+  clock(): number;
+  sleep(ms: number): Promise<void>;
+  maxEvents: number;
+}
+
+/** Why a ledger, or with no ledger this instance's whole projection, has stopped. */
+export interface ProjectionTrouble {
+  ledger?: LedgerName;
+  stream: string;
+  revision: number;
+  reason: string;
+}
+
+/** Where a ledger stands: what its document says, as far as this projector knows. */
+type Progress = Pick<LedgerDocument, 'generation' | 'checkpoint' | 'state'>;
+
+const MAX_KNOWN_LEDGERS = 10_000;
+const FORGET_EVERY_MS = 60_000;
+const FORGET_AT_MOST = 10_000;
+const MAX_RETRY_WAIT_MS = 2_000;
+
+/**
+ * Keeps the read model. The store's order tells it what is new; each ledger is applied strictly by its own stream's
+ * revisions, from its own checkpoint: where the next event is not checkpoint + 1, the gap is read from the stream.
+ */
+export class Projector {
+  private readonly known = new Map<string, Progress>();
+  private readonly stoppedLedgers = new Map<string, ProjectionTrouble>();
+  private forgetAt = 0;
+
+  constructor(private readonly tools: ProjectorTools) {}
+
+  get troubles(): ProjectionTrouble[] {
+    return [...this.stoppedLedgers.values()];
+  }
+
+  /** Runs until the signal aborts; what the stores cannot do now is tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      try {
+        const after = await this.tools.readModel.position();
+        for await (const batch of this.tools.store.subscribe({ streamPrefix: this.tools.streams.prefix, after }, signal)) {
+          await this.project(batch.events);
+          // A ledger that has stopped keeps the position before its event, so that a repaired program finds it again.
+          if (this.stoppedLedgers.size === 0) await this.tools.readModel.savePosition(batch.position);
+          attempt = 0;
+          await this.forgetOldKeys();
+        }
+      } catch (error) {
+        if (error instanceof UnknownEvent) return this.tools.troubled?.({ stream: '', revision: -1, reason: error.message });
+        if (!(error instanceof EventStoreError) && !(error instanceof ReadModelError)) throw error;
+        if (!signal.aborted) await this.tools.sleep(Math.min(MAX_RETRY_WAIT_MS, 50 * 2 ** attempt));
+      }
+    }
+  }
+
+  /** Applies a run of the store's events, each ledger's together. */
+  async project(events: readonly RecordedEvent[]): Promise<void> {
+    const catalog: RecordedEvent[] = [];
+    const byLedger = new Map<string, { ledger: LedgerName; events: RecordedEvent[] }>();
+    for (const event of events) {
+      const ledger = this.tools.streams.ledgerOf(event.stream);
+      if (ledger === undefined) catalog.push(event);
+      else {
+        const of = byLedger.get(event.stream);
+        if (of === undefined) byLedger.set(event.stream, { ledger, events: [event] });
+        else of.events.push(event);
+      }
+    }
+    if (catalog.length > 0) await this.tools.projectCatalog(catalog);
+    for (const of of byLedger.values()) await this.projectLedger(of.ledger, of.events);
+  }
+
+  private async projectLedger(ledger: LedgerName, recorded: RecordedEvent[]): Promise<void> {
+    const key = ledgerKey(ledger);
+    if (this.stoppedLedgers.has(key)) return;
+    const to = recorded.at(-1)?.revision ?? -1;
+    let progress = this.known.get(key) ?? (await this.reload(ledger));
+    while (progress.checkpoint < to) {
+      const events = await this.following(ledger, progress.checkpoint, recorded);
+      progress = (await this.applyEvents(ledger, progress, events)) ?? progress;
+      if (this.stoppedLedgers.has(key)) return;
+    }
+  }
+
+  /** The next events after the checkpoint: those at hand, or the gap before them from the stream. */
+  private async following(ledger: LedgerName, checkpoint: number, recorded: RecordedEvent[]): Promise<RecordedEvent[]> {
+    const start = recorded.findIndex((event) => event.revision > checkpoint);
+    if (recorded[start]?.revision === checkpoint + 1) return recorded.slice(start, start + this.tools.maxEvents);
+    const stream = this.tools.streams.ledger(ledger);
+    const gap = await this.tools.store.readStream(stream, { after: checkpoint, limit: this.tools.maxEvents });
+    if (gap[0]?.revision !== checkpoint + 1) throw new EventStoreError('UNAVAILABLE', `${stream}: revision ${checkpoint + 1} cannot be read`);
+    return gap;
+  }
+
+  private async applyEvents(ledger: LedgerName, progress: Progress, recorded: RecordedEvent[]): Promise<Progress | undefined> {
+    try {
+      const batch = foldBatch(ledger, progress, recorded.map(readLedgerEvent));
+      const result = await this.tools.readModel.apply(batch);
+      if (result === 'superseded') return await this.reload(ledger);
+      this.know(ledger, { generation: progress.generation, checkpoint: batch.to, state: batch.state });
+      this.tools.applied?.(ledger, batch.to, batch.at);
+      return this.known.get(ledgerKey(ledger));
+    } catch (error) {
+      if (error instanceof UnknownEvent || error instanceof EventStoreError || error instanceof ReadModelError) throw error;
+      this.stop(ledger, progress.checkpoint + 1, error);
+      return undefined;
+    }
+  }
+
+  /** An event that cannot be applied stops its own ledger only, visibly; it is never skipped. */
+  private stop(ledger: LedgerName, revision: number, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const trouble = { ledger, stream: this.tools.streams.ledger(ledger), revision, reason };
+    this.stoppedLedgers.set(ledgerKey(ledger), trouble);
+    this.tools.troubled?.(trouble);
+  }
+
+  private async reload(ledger: LedgerName): Promise<Progress> {
+    const { generation, checkpoint, state } = await this.tools.readModel.openLedger(ledger);
+    const progress = { generation, checkpoint, state };
+    this.know(ledger, progress);
+    return progress;
+  }
+
+  private know(ledger: LedgerName, progress: Progress): void {
+    if (this.known.size >= MAX_KNOWN_LEDGERS) this.known.clear();
+    this.known.set(ledgerKey(ledger), progress);
+  }
+
+  private async forgetOldKeys(): Promise<void> {
+    const now = this.tools.clock();
+    if (now < this.forgetAt) return;
+    this.forgetAt = now + FORGET_EVERY_MS;
+    await this.tools.readModel.forgetIdempotency(new Date(now - IDEMPOTENCY_KEPT_MS).toISOString(), FORGET_AT_MOST);
+  }
+}
+
+/** Folds consecutive events of a ledger to one write per binding. Nothing is read for it: each event carries its identity. */
+export function foldBatch(ledger: LedgerName, progress: Progress, events: readonly RecordedLedgerEvent[]): LedgerBatch {
+  const writes = new Map<string, BindingWrite>();
+  const idempotency: IdempotencyRecord[] = [];
+  let state: LedgerState = progress.state;
+  for (const event of events) {
+    state = evolveLedger(state, event);
+    if (!isBindingEvent(event)) continue;
+    const stamp = stampOf(event);
+    const update = updateOf(event, stamp);
+    const write = writes.get(update.id);
+    if (write === undefined) writes.set(update.id, { created: event.type === 'BindingCreated', update });
+    else Object.assign(write.update, update);
+    const stored = event.metadata.idempotency;
+    if (stored !== undefined) idempotency.push(idempotencyRecordOf(event, stamp, event.metadata.actor, stored));
+  }
+  const last = events.at(-1);
+  if (last === undefined) throw new Error('broken invariant: a batch has at least one event');
+  const { hash, at } = last.metadata;
+  const { generation, checkpoint } = progress;
+  return { ledger, generation, after: checkpoint, to: last.revision, hash, at, state, bindings: [...writes.values()], idempotency };
+}

@@ -65,7 +65,8 @@ export function decide(view: LedgerView, command: Command, circumstances: Circum
 
 function refusalOfState(state: LedgerState): Refusal | undefined {
   const status = statusOf(state);
-  if (status === 'closed') return refuse('LEDGER_CLOSED', 'the backend is retired, or being retired: its ledgers take no more changes');
+  if (status === 'closed')
+    return refuse('LEDGER_CLOSED', 'the backend is retired, or being retired: its ledgers take no more changes');
   if (status === 'paused') return refuse('BACKEND_PAUSED', 'the backend is paused: try again when it is resumed');
   return undefined;
 }
@@ -78,7 +79,8 @@ function decideBind(view: LedgerView, command: Bind, circumstances: Circumstance
   if (named !== undefined && isRefusal(named)) return named;
   const recordId = named?.recordId ?? command.recordId;
   if (recordId === undefined) return refuse('MALFORMED', 'a bind names a record or a binding');
-  if (externalId === undefined) return named === undefined ? decidePending(view, recordId, command, circumstances) : unchanged(named);
+  if (externalId === undefined)
+    return named === undefined ? decidePending(view, recordId, command, circumstances) : unchanged(named);
 
   const holder = view.liveOfExternalId(externalId);
   if (holder !== undefined && (named === undefined ? holder.recordId === recordId : holder.id === named.id)) {
@@ -86,13 +88,21 @@ function decideBind(view: LedgerView, command: Bind, circumstances: Circumstance
   }
   if (holder !== undefined && command.ifTaken === 'return') return { outcome: 'taken', events: [], bindingId: holder.id };
   if (holder !== undefined && command.ifTaken !== 'takeOver') {
-    return refuse('EXTERNAL_ID_TAKEN', `external id ${JSON.stringify(externalId)} is bound to record ${JSON.stringify(holder.recordId)}`, { holder });
+    return refuse(
+      'EXTERNAL_ID_TAKEN',
+      `external id ${JSON.stringify(externalId)} is bound to record ${JSON.stringify(holder.recordId)}`,
+      { holder },
+    );
   }
   const target = named ?? bindingToGiveTheIdTo(view, recordId, command);
   if (target !== undefined && isRefusal(target)) return target;
   const decision = giveExternalId(view, target, recordId, externalId, command, circumstances);
   if (holder === undefined || isRefusal(decision)) return decision;
-  return { ...decision, events: [removal(holder, 'takenOver'), ...decision.events], displacedId: holder.id };
+  return {
+    ...decision,
+    events: [removal(holder, 'takenOver'), ...decision.events],
+    displacedId: holder.id,
+  };
 }
 
 /** A bind without external id announces a record that is about to be exported; one that has a binding has it already. */
@@ -114,7 +124,10 @@ function bindingToGiveTheIdTo(view: LedgerView, recordId: string, command: Bind)
   if (bound === undefined) return undefined;
   if (view.state.rules.cardinality === 'many' && command.ifBound !== 'replace') {
     if (live.length < MAX_BINDINGS_OF_RECORD) return undefined;
-    return refuse('TOO_MANY_BINDINGS', `record ${JSON.stringify(recordId)} has ${live.length} live bindings, which is the most there may be`);
+    return refuse(
+      'TOO_MANY_BINDINGS',
+      `record ${JSON.stringify(recordId)} has ${live.length} live bindings, which is the most there may be`,
+    );
   }
   return live.length > 1 ? ambiguous(recordId, live) : bound;
 }
@@ -138,8 +151,15 @@ function giveExternalId(
   const change = changeOf(view, target, { syncDate, data: command.data }, circumstances);
   if (isRefusal(change)) return change;
   const assigned = target.state === 'pending';
-  const previous = assigned ? { previousExternalId: null, previousState: 'pending' as const } : { previousExternalId: target.externalId };
-  const event = next(assigned ? 'ExternalIdAssigned' : 'ExternalIdReplaced', target, { externalId, state: 'bound' }, { ...change, ...previous });
+  const previous = assigned
+    ? { previousExternalId: null, previousState: 'pending' as const }
+    : { previousExternalId: target.externalId };
+  const event = next(
+    assigned ? 'ExternalIdAssigned' : 'ExternalIdReplaced',
+    target,
+    { externalId, state: 'bound' },
+    { ...change, ...previous },
+  );
   return { outcome: assigned ? 'assigned' : 'replaced', events: [event], bindingId: target.id };
 }
 
@@ -151,19 +171,24 @@ function create(
   command: Bind,
   circumstances: Circumstances,
 ): Decision | Refusal {
-  if (command.expectedVersion !== undefined || command.ifBinding !== undefined) return mismatch('there is no such binding of the record yet', undefined);
+  if (command.expectedVersion !== undefined || command.ifBinding !== undefined)
+    return mismatch('there is no such binding of the record yet', undefined);
   const data = mergePatch({}, command.data ?? {});
   const refusal = tooFarAhead(syncDate, circumstances) ?? invalidData(view, data, circumstances);
   if (refusal !== undefined) return refusal;
   const bindingId = circumstances.newId();
   const state = externalId === null ? 'pending' : 'bound';
-  const event: BindingEvent = { type: 'BindingCreated', data: { bindingId, version: 1, recordId, externalId, state, syncDate, data } };
+  const event: BindingEvent = {
+    type: 'BindingCreated',
+    data: { bindingId, version: 1, recordId, externalId, state, syncDate, data },
+  };
   return { outcome: 'created', events: [event], bindingId };
 }
 
 /** The same pair again: the date moves on, as in `sync`; without a date only the data is merged. */
 function rebindOfSamePair(view: LedgerView, holder: Binding, command: Bind, circumstances: Circumstances): Decision | Refusal {
-  if (command.syncDate !== null) return syncTo(view, holder, command.syncDate ?? circumstances.at, command.data, false, circumstances);
+  if (command.syncDate !== null)
+    return syncTo(view, holder, command.syncDate ?? circumstances.at, command.data, false, circumstances);
   return command.data === undefined ? unchanged(holder) : mergeData(view, holder, command.data, circumstances);
 }
 
@@ -172,7 +197,10 @@ function rebindOfSamePair(view: LedgerView, holder: Binding, command: Bind, circ
 function decideSync(view: LedgerView, command: Sync, circumstances: Circumstances): Decision | Refusal {
   const target = liveTarget(view, command);
   if (isRefusal(target)) return target;
-  return checked(target, command) ?? syncTo(view, target, command.syncDate ?? circumstances.at, command.data, command.force === true, circumstances);
+  return (
+    checked(target, command) ??
+    syncTo(view, target, command.syncDate ?? circumstances.at, command.data, command.force === true, circumstances)
+  );
 }
 
 /** A sync date never moves backwards: what comes late is older than what is known, so its data is not applied either. */
@@ -194,7 +222,11 @@ function syncTo(
   if (merged !== undefined && isRefusal(merged)) return merged;
   if (merged?.data !== undefined) change.data = merged.data;
   if (!newer) change.forced = true;
-  return { outcome: 'synced', events: [next('SyncDateUpdated', target, {}, change)], bindingId: target.id };
+  return {
+    outcome: 'synced',
+    events: [next('SyncDateUpdated', target, {}, change)],
+    bindingId: target.id,
+  };
 }
 
 function decideChangeData(view: LedgerView, command: ChangeData, circumstances: Circumstances): Decision | Refusal {
@@ -207,13 +239,23 @@ function mergeData(view: LedgerView, target: Binding, patch: JsonObject, circums
   const merged = mergedData(view, target, patch, circumstances);
   if (isRefusal(merged)) return merged;
   if (merged.data === undefined) return unchanged(target);
-  return { outcome: 'changed', events: [next('BindingDataChanged', target, {}, { data: merged.data })], bindingId: target.id };
+  return {
+    outcome: 'changed',
+    events: [next('BindingDataChanged', target, {}, { data: merged.data })],
+    bindingId: target.id,
+  };
 }
 
 /** Unbinding what is not bound answers `unchanged`: a retry finds done what it asked for. */
 function decideUnbind(view: LedgerView, command: Unbind): Decision | Refusal {
   const targets = targetsOf(view, command).filter(isLive);
-  if (targets.length === 0) return { outcome: 'unchanged', events: [], bindingId: null, ...(command.all ? { bindingIds: [] } : {}) };
+  if (targets.length === 0)
+    return {
+      outcome: 'unchanged',
+      events: [],
+      bindingId: null,
+      ...(command.all ? { bindingIds: [] } : {}),
+    };
   if (targets.length > 1 && command.all !== true) return ambiguous(command.recordId ?? '', targets);
   for (const target of targets) {
     const refusal = checked(target, command);
@@ -234,7 +276,8 @@ function decideMove(view: LedgerView, command: Move): Decision | Refusal {
   const bindingIds = moving.map((binding) => binding.id);
   const bindingId = bindingIds.at(-1) ?? null;
   const staying = view.liveOfRecord(command.toRecordId);
-  if (moving.every((binding) => binding.recordId === command.toRecordId)) return { outcome: 'unchanged', events: [], bindingId, bindingIds };
+  if (moving.every((binding) => binding.recordId === command.toRecordId))
+    return { outcome: 'unchanged', events: [], bindingId, bindingIds };
   const room = view.state.rules.cardinality === 'many' ? MAX_BINDINGS_OF_RECORD : 1;
   if (staying.length + moving.length > room) {
     const [holder] = staying;
@@ -242,7 +285,9 @@ function decideMove(view: LedgerView, command: Move): Decision | Refusal {
       ? refuse('RECORD_ALREADY_BOUND', `record ${JSON.stringify(command.toRecordId)} has a binding already`, { holder })
       : refuse('TOO_MANY_BINDINGS', `record ${JSON.stringify(command.toRecordId)} would have more than ${room} live bindings`);
   }
-  const events = moving.map((binding) => next('BindingMoved', binding, { recordId: command.toRecordId }, { previousRecordId: binding.recordId }));
+  const events = moving.map((binding) =>
+    next('BindingMoved', binding, { recordId: command.toRecordId }, { previousRecordId: binding.recordId }),
+  );
   return { outcome: 'moved', events, bindingId, bindingIds };
 }
 
@@ -264,23 +309,32 @@ function liveTarget(view: LedgerView, target: Target): Binding | Refusal {
   if (target.bindingId !== undefined) return liveBinding(view, target.bindingId);
   const found = targetsOf(view, target);
   if (found.length > 1) return ambiguous(target.recordId ?? '', found);
-  const what = target.recordId === undefined ? `external id ${JSON.stringify(target.externalId)}` : `record ${JSON.stringify(target.recordId)}`;
+  const what =
+    target.recordId === undefined
+      ? `external id ${JSON.stringify(target.externalId)}`
+      : `record ${JSON.stringify(target.recordId)}`;
   return found[0] ?? refuse('NOT_BOUND', `${what} is not bound`);
 }
 
 function liveBinding(view: LedgerView, bindingId: string): Binding | Refusal {
   const binding = view.binding(bindingId);
-  if (binding === undefined) return refuse('BINDING_NOT_FOUND', `there is no binding ${JSON.stringify(bindingId)} in this ledger`);
+  if (binding === undefined)
+    return refuse('BINDING_NOT_FOUND', `there is no binding ${JSON.stringify(bindingId)} in this ledger`);
   return isLive(binding) ? binding : refuse('NOT_BOUND', `binding ${bindingId} was unbound at ${binding.unboundAt}`);
 }
 
 function ambiguous(recordId: string, candidates: Binding[]): Refusal {
-  return refuse('AMBIGUOUS_RECORD', `record ${JSON.stringify(recordId)} has ${candidates.length} bindings here: name the binding`, { candidates });
+  return refuse(
+    'AMBIGUOUS_RECORD',
+    `record ${JSON.stringify(recordId)} has ${candidates.length} bindings here: name the binding`,
+    { candidates },
+  );
 }
 
 /** Whether the binding is the one, and in the version, that the caller means. */
 function checked(binding: Binding, { ifBinding, expectedVersion }: CommandOptions): Refusal | undefined {
-  if (ifBinding !== undefined && ifBinding !== binding.id) return mismatch(`the binding is ${binding.id}, not ${ifBinding}`, binding);
+  if (ifBinding !== undefined && ifBinding !== binding.id)
+    return mismatch(`the binding is ${binding.id}, not ${ifBinding}`, binding);
   if (expectedVersion !== undefined && expectedVersion !== binding.version) {
     return mismatch(`the binding has version ${binding.version}, not ${expectedVersion}`, binding);
   }
@@ -288,7 +342,11 @@ function checked(binding: Binding, { ifBinding, expectedVersion }: CommandOption
 }
 
 function mismatch(detail: string, binding: Binding | undefined): Refusal {
-  return refuse('VERSION_MISMATCH', detail, binding === undefined ? {} : { details: { bindingId: binding.id, version: binding.version } });
+  return refuse(
+    'VERSION_MISMATCH',
+    detail,
+    binding === undefined ? {} : { details: { bindingId: binding.id, version: binding.version } },
+  );
 }
 
 function tooFarAhead(syncDate: string | null, { at }: Circumstances): Refusal | undefined {
@@ -311,20 +369,29 @@ function changeOf(
   return { ...change, syncDate };
 }
 
-function mergedData(view: LedgerView, target: Binding, patch: JsonObject, circumstances: Circumstances): { data?: JsonObject } | Refusal {
+function mergedData(
+  view: LedgerView,
+  target: Binding,
+  patch: JsonObject,
+  circumstances: Circumstances,
+): { data?: JsonObject } | Refusal {
   const data = mergePatch(target.data, patch);
   return jsonEqual(data, target.data) ? {} : (invalidData(view, data, circumstances) ?? { data });
 }
 
 function invalidData(view: LedgerView, data: JsonObject, circumstances: Circumstances): Refusal | undefined {
-  if (utf8Length(JSON.stringify(data)) > MAX_DATA_BYTES) return refuse('INVALID_DATA', `data has at most ${MAX_DATA_BYTES} bytes as JSON`);
+  if (utf8Length(JSON.stringify(data)) > MAX_DATA_BYTES)
+    return refuse('INVALID_DATA', `data has at most ${MAX_DATA_BYTES} bytes as JSON`);
   const errors = circumstances.problemsOf(data, view.state.rules);
   return errors.length === 0 ? undefined : refuse('INVALID_DATA', "the data does not match the model's schema", { errors });
 }
 
 function next(type: BindingEventType, binding: Binding, identity: Partial<BindingIdentity>, change: BindingChange): BindingEvent {
   const { id: bindingId, version, recordId, externalId, state } = binding;
-  return { type, data: { bindingId, version: version + 1, recordId, externalId, state, ...identity, ...change } };
+  return {
+    type,
+    data: { bindingId, version: version + 1, recordId, externalId, state, ...identity, ...change },
+  };
 }
 
 function removal(binding: Binding, cause: NonNullable<BindingChange['cause']>): BindingEvent {

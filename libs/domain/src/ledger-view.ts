@@ -1,4 +1,14 @@
-import { evolve, evolveLedger, isBindingEvent, isLive, type Answer, type Binding, type LedgerEvent, type LedgerState, type Stamp } from './ledger.js';
+import {
+  evolve,
+  evolveLedger,
+  isBindingEvent,
+  isLive,
+  type Answer,
+  type Binding,
+  type LedgerEvent,
+  type LedgerState,
+  type Stamp,
+} from './ledger.js';
 
 /** What a ledger remembers of a command that carried an idempotency key. */
 export interface IdempotencyRecord {
@@ -42,7 +52,9 @@ export class LedgerView {
     const ids = this.byRecord.get(recordId);
     if (ids === undefined || ids.size === 0) return [];
     const live = [...ids].map((id) => this.known(id));
-    return live.length === 1 ? live : live.sort((a, b) => (a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id) ? -1 : 1));
+    return live.length === 1
+      ? live
+      : live.sort((a, b) => (a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id) ? -1 : 1));
   }
 
   /** The live binding that holds the external id. @throws when two hold it: the ledger is broken. */

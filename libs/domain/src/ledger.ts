@@ -108,7 +108,13 @@ export type ControlEvent =
 export type LedgerEvent = BindingEvent | ControlEvent;
 
 const bindingEventTypes: ReadonlySet<string> = new Set(BINDING_EVENT_TYPES);
-const controlEventTypes: ReadonlySet<string> = new Set(['LedgerOpened', 'LedgerRulesChanged', 'LedgerPaused', 'LedgerResumed', 'LedgerClosed']);
+const controlEventTypes: ReadonlySet<string> = new Set([
+  'LedgerOpened',
+  'LedgerRulesChanged',
+  'LedgerPaused',
+  'LedgerResumed',
+  'LedgerClosed',
+]);
 
 export function isBindingEvent(event: { type: string }): event is BindingEvent {
   return bindingEventTypes.has(event.type);
@@ -126,7 +132,8 @@ export interface Stamp {
 }
 
 /** The members of a binding that an event sets: the whole of it for a creation, else its identity and what changed. */
-export type BindingUpdate = Partial<Binding> & Pick<Binding, 'id' | 'recordId' | 'externalId' | 'state' | 'version' | 'revision' | 'updatedAt'>;
+export type BindingUpdate = Partial<Binding> &
+  Pick<Binding, 'id' | 'recordId' | 'externalId' | 'state' | 'version' | 'revision' | 'updatedAt'>;
 
 export function updateOf({ type, data }: BindingEvent, stamp: Stamp): BindingUpdate {
   const update: BindingUpdate = {
@@ -153,7 +160,9 @@ export function updateOf({ type, data }: BindingEvent, stamp: Stamp): BindingUpd
 export function evolve(binding: Binding | undefined, event: BindingEvent, stamp: Stamp): Binding {
   const { version, bindingId } = event.data;
   if (event.type === 'BindingCreated' ? binding !== undefined || version !== 1 : binding?.version !== version - 1) {
-    throw new Error(`broken invariant: ${event.type} version ${version} of binding ${bindingId} follows on version ${binding?.version ?? 'none'}`);
+    throw new Error(
+      `broken invariant: ${event.type} version ${version} of binding ${bindingId} follows on version ${binding?.version ?? 'none'}`,
+    );
   }
   return { ...binding, ...updateOf(event, stamp) } as Binding;
 }
@@ -300,8 +309,11 @@ export interface Answer {
   revision: number;
 }
 
-
-export function keysOf(command: Command): { recordIds: string[]; externalIds: string[]; bindingIds: string[] } {
+export function keysOf(command: Command): {
+  recordIds: string[];
+  externalIds: string[];
+  bindingIds: string[];
+} {
   const recordIds: string[] = [];
   if (command.op === 'move') {
     if (command.fromRecordId !== undefined) recordIds.push(command.fromRecordId);

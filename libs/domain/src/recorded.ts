@@ -1,5 +1,14 @@
 /** How an event of a ledger stands in the stream: its metadata, and what an idempotency key leaves there. */
-import { updateOf, type Answer, type Binding, type BindingEvent, type Direction, type LedgerEvent, type Outcome, type Stamp } from './ledger.js';
+import {
+  updateOf,
+  type Answer,
+  type Binding,
+  type BindingEvent,
+  type Direction,
+  type LedgerEvent,
+  type Outcome,
+  type Stamp,
+} from './ledger.js';
 import { scopedKey, type IdempotencyRecord } from './ledger-view.js';
 
 /** The shape that this program writes; `upcast` in the ledger reads older ones. */
@@ -28,7 +37,11 @@ export interface EventMetadata extends RequestContext {
 }
 
 /** An event of a ledger as read back. */
-export type RecordedLedgerEvent = LedgerEvent & { id: string; revision: number; metadata: EventMetadata };
+export type RecordedLedgerEvent = LedgerEvent & {
+  id: string;
+  revision: number;
+  metadata: EventMetadata;
+};
 
 /** What a repeat of the command needs in order to answer what was answered; the event itself says the rest. */
 export interface StoredIdempotency {
@@ -42,7 +55,13 @@ export interface StoredIdempotency {
   displaced?: Binding;
 }
 
-export function storeIdempotency(key: string, request: string, answer: Answer, last: BindingEvent, stamp: Stamp): StoredIdempotency {
+export function storeIdempotency(
+  key: string,
+  request: string,
+  answer: Answer,
+  last: BindingEvent,
+  stamp: Stamp,
+): StoredIdempotency {
   const rest: Partial<Binding> = { ...answer.binding };
   for (const member of Object.keys(updateOf(last, stamp)) as (keyof Binding)[]) delete rest[member];
   const stored: StoredIdempotency = { key, request, outcome: answer.outcome, rest };
@@ -57,7 +76,12 @@ function withinBytes(others: Binding[]): Binding[] {
 }
 
 /** What the ledger remembers of the command whose last event this is. */
-export function idempotencyRecordOf(event: BindingEvent, stamp: Stamp, actor: string, stored: StoredIdempotency): IdempotencyRecord {
+export function idempotencyRecordOf(
+  event: BindingEvent,
+  stamp: Stamp,
+  actor: string,
+  stored: StoredIdempotency,
+): IdempotencyRecord {
   const binding = { ...stored.rest, ...updateOf(event, stamp) } as Binding;
   const answer: Answer = { outcome: stored.outcome, binding, revision: stamp.revision };
   if (stored.others !== undefined) answer.bindings = [...stored.others, binding];

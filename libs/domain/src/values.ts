@@ -23,7 +23,10 @@ const INSTANT = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))
 export function parseName(value: unknown): Parsed<string> {
   if (typeof value !== 'string') return { problem: 'a name is a string' };
   if (value.length > MAX_NAME_LENGTH) return { problem: `a name has at most ${MAX_NAME_LENGTH} characters` };
-  if (!NAME.test(value)) return { problem: 'a name begins with a letter and has only a-z, 0-9, "_", "." and single "-"' };
+  if (!NAME.test(value))
+    return {
+      problem: 'a name begins with a letter and has only a-z, 0-9, "_", "." and single "-"',
+    };
   return { value };
 }
 
@@ -38,7 +41,8 @@ export function parseId(value: unknown): Parsed<string> {
   if (typeof value !== 'string') return { problem: 'an id is a string or a safe integer' };
   if (value === '' || value === '.' || value === '..') return { problem: `${JSON.stringify(value)} is not an id` };
   if (UNPRINTABLE.test(value)) return { problem: 'an id has no control characters and no lone surrogates' };
-  if (value.length * 3 > MAX_ID_BYTES && utf8Length(value) > MAX_ID_BYTES) return { problem: `an id has at most ${MAX_ID_BYTES} bytes of UTF-8` };
+  if (value.length * 3 > MAX_ID_BYTES && utf8Length(value) > MAX_ID_BYTES)
+    return { problem: `an id has at most ${MAX_ID_BYTES} bytes of UTF-8` };
   return { value };
 }
 
@@ -47,11 +51,25 @@ export function parseInstant(value: unknown): Parsed<string> {
   const match = typeof value === 'string' ? INSTANT.exec(value) : null;
   if (!match) return { problem: 'a date is ISO 8601 with a zone, such as 2026-03-03T09:30:00Z' };
   const [, year, month, day, hour, minute, second = '00', fraction = '', zone = 'Z'] = match;
-  const utc = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second), Number(fraction.padEnd(3, '0').slice(0, 3)));
+  const utc = Date.UTC(
+    Number(year),
+    Number(month) - 1,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second),
+    Number(fraction.padEnd(3, '0').slice(0, 3)),
+  );
   const read = new Date(utc);
-  const rolledOver = read.getUTCDate() !== Number(day) || read.getUTCHours() !== Number(hour) || Number(month) > 12 || Number(minute) > 59 || Number(second) > 59;
+  const rolledOver =
+    read.getUTCDate() !== Number(day) ||
+    read.getUTCHours() !== Number(hour) ||
+    Number(month) > 12 ||
+    Number(minute) > 59 ||
+    Number(second) > 59;
   const offsetMs = zoneOffsetMs(zone);
-  if (rolledOver || offsetMs === undefined || Number(year) < 100) return { problem: `${JSON.stringify(value)} is not a date of the calendar` };
+  if (rolledOver || offsetMs === undefined || Number(year) < 100)
+    return { problem: `${JSON.stringify(value)} is not a date of the calendar` };
   const instant = new Date(utc - offsetMs);
   return instant.getUTCFullYear() > 9999 ? { problem: 'the date is out of range' } : { value: instant.toISOString() };
 }

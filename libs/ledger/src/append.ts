@@ -3,7 +3,10 @@ import { EventStoreError, type EventStore } from '#event-store';
 import { toNewEvent } from './chain.js';
 
 /** What became of an append: it stands in the stream, somebody else's does, or it cannot be told (or done). */
-export type AppendOutcome = { outcome: 'landed'; storedAt?: string } | { outcome: 'conflict' } | { outcome: 'failed'; refusal: Refusal; fatal?: true };
+export type AppendOutcome =
+  | { outcome: 'landed'; storedAt?: string }
+  | { outcome: 'conflict' }
+  | { outcome: 'failed'; refusal: Refusal; fatal?: true };
 
 export interface AppendTools {
   store: EventStore;
@@ -30,7 +33,10 @@ export async function appendResolved(
   for (let attempt = 0; ; attempt += 1) {
     try {
       const result = await tools.store.append(stream, expected, newEvents);
-      if (!result.ok) return unknown && (await standThere(tools.store, stream, expected, events)) ? { outcome: 'landed' } : { outcome: 'conflict' };
+      if (!result.ok)
+        return unknown && (await standThere(tools.store, stream, expected, events))
+          ? { outcome: 'landed' }
+          : { outcome: 'conflict' };
       if (result.revision === expected + events.length) return { outcome: 'landed', storedAt: result.storedAt };
       const detail = `${stream}: an append of ${events.length} events at revision ${expected} ended at ${result.revision}: the stream was deleted or written over`;
       return { outcome: 'failed', refusal: refuse('STORE_UNAVAILABLE', detail), fatal: true };
@@ -43,7 +49,12 @@ export async function appendResolved(
   }
 }
 
-async function standThere(store: EventStore, stream: string, expected: number, events: readonly RecordedLedgerEvent[]): Promise<boolean> {
+async function standThere(
+  store: EventStore,
+  stream: string,
+  expected: number,
+  events: readonly RecordedLedgerEvent[],
+): Promise<boolean> {
   const page = await store.readStream(stream, { after: expected, limit: events.length });
   return events.every((event, index) => page[index]?.id === event.id);
 }

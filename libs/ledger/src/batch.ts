@@ -93,7 +93,12 @@ export class BatchDecider {
 
   /** All of the group's commands, or none of them when it does not fit behind what is there. */
   private decideAtomic(group: CommandGroup): CommandResult[] {
-    const before = { view: this.view.fork(), point: this.point, bytes: this.bytes, events: this.events.length };
+    const before = {
+      view: this.view.fork(),
+      point: this.point,
+      bytes: this.bytes,
+      events: this.events.length,
+    };
     const results = group.requests.map((request) => this.decideRequest(request));
     const tooLarge = this.bytes > this.tools.maxBytes;
     if (!tooLarge && !results.some(isRefusal)) return results;
@@ -117,18 +122,31 @@ export class BatchDecider {
       }
     }
     const at = this.now();
-    const decision = decide(this.view, command, { at, newId: this.tools.newId, problemsOf: this.tools.problemsOf });
+    const decision = decide(this.view, command, {
+      at,
+      newId: this.tools.newId,
+      problemsOf: this.tools.problemsOf,
+    });
     return isRefusal(decision) ? decision : this.record(decision, { command, context }, at, request);
   }
 
   private record(decision: Decision, { command, context }: CommandRequest, at: string, request: string | undefined): Answer {
     const stamps = decision.events.map((event, index) => {
-      const stamp: Stamp = { revision: this.point.revision + 1 + index, at, reason: command.reason };
+      const stamp: Stamp = {
+        revision: this.point.revision + 1 + index,
+        at,
+        reason: command.reason,
+      };
       this.view.apply(event, stamp);
       return stamp;
     });
     const answer = this.answerOf(decision, stamps.at(-1)?.revision ?? this.point.revision);
-    const metadata: Omit<EventMetadata, 'hash' | 'schema'> = { ...context, at, direction: command.direction, reason: command.reason };
+    const metadata: Omit<EventMetadata, 'hash' | 'schema'> = {
+      ...context,
+      at,
+      direction: command.direction,
+      reason: command.reason,
+    };
     for (const [index, event] of decision.events.entries()) {
       const stamp = stamps[index] as Stamp;
       const last = index === decision.events.length - 1;
@@ -144,7 +162,11 @@ export class BatchDecider {
 
   private answerOf({ outcome, bindingId, bindingIds, displacedId }: Decision, revision: number): Answer {
     const found = (id: string) => this.view.binding(id) ?? null;
-    const answer: Answer = { outcome, binding: bindingId === null ? null : found(bindingId), revision };
+    const answer: Answer = {
+      outcome,
+      binding: bindingId === null ? null : found(bindingId),
+      revision,
+    };
     if (bindingIds !== undefined) answer.bindings = bindingIds.map(found).filter((binding) => binding !== null);
     if (displacedId !== undefined) answer.displaced = found(displacedId) ?? undefined;
     return answer;
@@ -155,7 +177,12 @@ export class BatchDecider {
     const chained = chainEvent(hash, revision + 1, this.tools.newId(), event, metadata);
     this.events.push(chained.event);
     this.bytes += chained.bytes;
-    this.point = { revision: revision + 1, hash: chained.event.metadata.hash, at: metadata.at, state };
+    this.point = {
+      revision: revision + 1,
+      hash: chained.event.metadata.hash,
+      at: metadata.at,
+      state,
+    };
   }
 
   /** Recorded time never goes backwards in a ledger, whatever the clocks of its writers say. */

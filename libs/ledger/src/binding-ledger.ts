@@ -3,13 +3,14 @@ import { isRefusal, ledgerKey, refuse, type Command, type LedgerName, type Refus
 import type { EventStore } from '#event-store';
 import type { ReadModel } from '#read-model';
 import type { BatchTools, CommandRequest } from './batch.js';
+import type { Amend, AmendResult } from './command-queue.js';
 import { DEFAULT_LIMITS, type LedgerLimits } from './limits.js';
 import { locateResult, type LocatedResult } from './located.js';
 import { ProjectionProgress } from './progress.js';
 import type { ProjectionTrouble } from './projector.js';
 import { LedgerQueries } from './queries.js';
 import type { StreamNames } from './streams.js';
-import { LedgerWriter, systemTools, type Amend, type AmendResult, type CheckLedger, type OpenLedger, type WriterObserver, type WriterTools } from './writer.js';
+import { LedgerWriter, systemTools, type CheckLedger, type OpenLedger, type WriterObserver, type WriterTools } from './writer.js';
 
 export interface BindingLedgerParts {
   store: EventStore;
@@ -35,7 +36,17 @@ export class BindingLedger {
   constructor(private readonly parts: BindingLedgerParts) {
     const { store, readModel, streams, progress, open, check, problemsOf, observer = {} } = parts;
     this.limits = { ...DEFAULT_LIMITS, ...parts.limits };
-    this.tools = { ...systemTools, store, readModel, limits: this.limits, open, check, problemsOf, observer, newId: () => uuidv7() };
+    this.tools = {
+      ...systemTools,
+      store,
+      readModel,
+      limits: this.limits,
+      open,
+      check,
+      problemsOf,
+      observer,
+      newId: () => uuidv7(),
+    };
     if (parts.clock !== undefined) this.tools.clock = parts.clock;
     this.queries = new LedgerQueries({ store, readModel, streams, progress, check });
   }
@@ -54,11 +65,16 @@ export class BindingLedger {
   /** Does all of the commands or none: if one is refused, each answer is its refusal, or `BATCH_REFUSED` for those that would have been done. */
   async executeAtomic(ledger: LedgerName, requests: CommandRequest[]): Promise<LocatedResult[] | Refusal> {
     const results = await this.submit(ledger, requests, true);
-    const refusals = results.flatMap((result, index) => (isRefusal(result) ? [{ line: index + 1, code: result.refused, detail: result.detail }] : []));
+    const refusals = results.flatMap((result, index) =>
+      isRefusal(result) ? [{ line: index + 1, code: result.refused, detail: result.detail }] : [],
+    );
     const [first] = refusals;
     if (first === undefined) return results;
-    if (refusals.length === results.length && refusals.every(({ code }) => code === first.code && WHOLE_BATCH.has(code))) return refuse(first.code, first.detail);
-    return refuse('BATCH_REFUSED', `${refusals.length} of ${requests.length} commands were refused, so none was done`, { details: { refusals } });
+    if (refusals.length === results.length && refusals.every(({ code }) => code === first.code && WHOLE_BATCH.has(code)))
+      return refuse(first.code, first.detail);
+    return refuse('BATCH_REFUSED', `${refusals.length} of ${requests.length} commands were refused, so none was done`, {
+      details: { refusals },
+    });
   }
 
   /** Appends control events to a ledger at the revision that they were decided at: the fan-out of backends and models. */
@@ -78,7 +94,9 @@ export class BindingLedger {
 
   /** Why this process cannot write somewhere: for readiness. */
   writerTroubles(): { ledger: LedgerName; reason: string }[] {
-    return [...this.writers.values()].flatMap(({ ledger, trouble }) => (trouble === undefined ? [] : [{ ledger, reason: trouble }]));
+    return [...this.writers.values()].flatMap(({ ledger, trouble }) =>
+      trouble === undefined ? [] : [{ ledger, reason: trouble }],
+    );
   }
 
   /** Takes no more commands, and resolves when those accepted are answered. */
@@ -98,7 +116,11 @@ export class BindingLedger {
     const known = this.writers.get(key);
     if (known !== undefined) return known;
     if (this.writers.size >= this.limits.idleWriters) this.dropIdleWriters();
-    const writer = new LedgerWriter({ backend: ledger.backend, model: ledger.model }, this.parts.streams.ledger(ledger), this.tools);
+    const writer = new LedgerWriter(
+      { backend: ledger.backend, model: ledger.model },
+      this.parts.streams.ledger(ledger),
+      this.tools,
+    );
     if (this.closing !== undefined) void writer.close();
     this.writers.set(key, writer);
     return writer;
@@ -109,6 +131,16 @@ export class BindingLedger {
   }
 }
 
-const WHOLE_BATCH: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'TOO_LARGE', 'BACKEND_NOT_FOUND', 'MODEL_NOT_FOUND', 'MODEL_BACKEND_MISMATCH', 'BACKEND_PAUSED', 'LEDGER_CLOSED']);
+const WHOLE_BATCH: ReadonlySet<string> = new Set([
+  'BUSY',
+  'STORE_UNAVAILABLE',
+  'OUTCOME_UNKNOWN',
+  'TOO_LARGE',
+  'BACKEND_NOT_FOUND',
+  'MODEL_NOT_FOUND',
+  'MODEL_BACKEND_MISMATCH',
+  'BACKEND_PAUSED',
+  'LEDGER_CLOSED',
+]);
 
 export type { ProjectionTrouble };

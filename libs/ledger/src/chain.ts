@@ -16,7 +16,13 @@ export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-export function chainHash(previous: string, revision: number, event: { id: string; type: string }, data: string, metadata: string): string {
+export function chainHash(
+  previous: string,
+  revision: number,
+  event: { id: string; type: string },
+  data: string,
+  metadata: string,
+): string {
   return sha256(`${previous}\n${revision}\n${event.id}\n${event.type}\n${data}\n${metadata}`);
 }
 
@@ -38,7 +44,12 @@ export function chainEvent(
 }
 
 export function toNewEvent({ id, type, data, metadata }: RecordedLedgerEvent): NewEvent {
-  return { id, type, data: data as unknown as JsonObject, metadata: metadata as unknown as JsonObject };
+  return {
+    id,
+    type,
+    data: data as unknown as JsonObject,
+    metadata: metadata as unknown as JsonObject,
+  };
 }
 
 /** An event type or schema that this program does not know; a newer one may. */
@@ -50,7 +61,9 @@ export class UnknownEvent extends Error {
 export function readLedgerEvent(recorded: RecordedEvent): RecordedLedgerEvent {
   const metadata = recorded.metadata as unknown as EventMetadata;
   if (!isLedgerEvent(recorded) || typeof metadata.schema !== 'number' || metadata.schema > EVENT_SCHEMA) {
-    throw new UnknownEvent(`${recorded.stream}@${recorded.revision}: event type ${recorded.type} (schema ${String(metadata.schema)}) is not known to this version`);
+    throw new UnknownEvent(
+      `${recorded.stream}@${recorded.revision}: event type ${recorded.type} (schema ${String(metadata.schema)}) is not known to this version`,
+    );
   }
   const { type, data, id, revision } = recorded;
   return { type, data, id, revision, metadata } as unknown as RecordedLedgerEvent;

@@ -2,6 +2,8 @@ export * from './append.js';
 export * from './batch.js';
 export * from './binding-ledger.js';
 export * from './chain.js';
+export * from './command-queue.js';
+export * from './control-appends.js';
 export * from './ledger-head.js';
 export * from './limits.js';
 export * from './located.js';

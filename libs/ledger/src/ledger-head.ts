@@ -1,4 +1,13 @@
-import { evolveLedger, LedgerView, UNOPENED, type Binding, type IdempotencyRecord, type LedgerName, type LedgerState, type RecordedLedgerEvent } from '#domain';
+import {
+  evolveLedger,
+  LedgerView,
+  UNOPENED,
+  type Binding,
+  type IdempotencyRecord,
+  type LedgerName,
+  type LedgerState,
+  type RecordedLedgerEvent,
+} from '#domain';
 import { NO_STREAM, type EventStore } from '#event-store';
 import type { DecisionKeys, DecisionState, LedgerDocument, ReadModel } from '#read-model';
 import { readLedgerEvent } from './chain.js';
@@ -58,7 +67,12 @@ export class LedgerHead {
       const documents = new Map(first.bindings.map((binding) => [binding.id, binding]));
       const missing = [...this.tail.matching(keys)].filter((id) => !documents.has(id) && !this.tail.createdHere(id));
       if (missing.length > 0) {
-        const second = await this.readModel.readForDecision(this.ledger, { recordIds: [], externalIds: [], bindingIds: missing, scopedKeys: [] });
+        const second = await this.readModel.readForDecision(this.ledger, {
+          recordIds: [],
+          externalIds: [],
+          bindingIds: missing,
+          scopedKeys: [],
+        });
         if (second.document?.generation !== first.document?.generation) continue;
         if (newestOf(second.bindings) > this.acknowledgedPoint.revision) {
           if (this.inFlight) return 'stale';
@@ -97,7 +111,10 @@ export class LedgerHead {
   async readOn(): Promise<void> {
     if (this.inFlight) throw new Error('broken invariant: a ledger is read on while an append is in flight');
     for (;;) {
-      const page = await this.store.readStream(this.stream, { after: this.hopedPoint.revision, limit: PAGE_EVENTS });
+      const page = await this.store.readStream(this.stream, {
+        after: this.hopedPoint.revision,
+        limit: PAGE_EVENTS,
+      });
       for (const recorded of page) this.add(readLedgerEvent(recorded));
       this.acknowledge();
       if (page.length < PAGE_EVENTS || this.tail.length > this.maxTailEvents) return;
@@ -106,7 +123,12 @@ export class LedgerHead {
 
   /** Loads the ledger's own state, without bindings, at the stream's end. */
   async loadPoint(): Promise<HeadPoint | LoadFailure> {
-    const loaded = await this.load({ recordIds: [], externalIds: [], bindingIds: [], scopedKeys: [] });
+    const loaded = await this.load({
+      recordIds: [],
+      externalIds: [],
+      bindingIds: [],
+      scopedKeys: [],
+    });
     if (!(loaded instanceof LedgerView)) return loaded;
     await this.readOn();
     return this.hopedPoint;
@@ -130,7 +152,9 @@ export class LedgerHead {
       await this.readOn();
       if (this.tail.length > this.maxTailEvents) return this.catchUp(document);
       if (newest > this.acknowledgedPoint.revision) {
-        throw new Error(`broken invariant: the read model is at revision ${newest} of ${this.stream}, which ends at ${this.acknowledgedPoint.revision}`);
+        throw new Error(
+          `broken invariant: the read model is at revision ${newest} of ${this.stream}, which ends at ${this.acknowledgedPoint.revision}`,
+        );
       }
     }
     this.tail.pruneTo(checkpoint);
@@ -148,7 +172,12 @@ export class LedgerHead {
     this.acknowledgedPoint =
       document === undefined
         ? { revision: NO_STREAM, state: UNOPENED, hash: '', at: '' }
-        : { revision: document.checkpoint, state: document.state, hash: document.hash, at: document.at };
+        : {
+            revision: document.checkpoint,
+            state: document.state,
+            hash: document.hash,
+            at: document.at,
+          };
     this.hopedPoint = this.acknowledgedPoint;
     this.based = true;
   }
@@ -156,7 +185,12 @@ export class LedgerHead {
   private add(event: RecordedLedgerEvent): void {
     this.tail.append(event);
     const { hash, at } = event.metadata;
-    this.hopedPoint = { revision: event.revision, state: evolveLedger(this.hopedPoint.state, event), hash, at };
+    this.hopedPoint = {
+      revision: event.revision,
+      state: evolveLedger(this.hopedPoint.state, event),
+      hash,
+      at,
+    };
   }
 
   private viewOf(keys: DecisionKeys, documents: Map<string, Binding>, remembered: readonly IdempotencyRecord[]): LedgerView {

@@ -39,7 +39,11 @@ export function locate(place: Place, binding: Binding): LocatedBinding {
 export function locateResult(place: Place, result: CommandResult): LocatedResult {
   if (isRefusal(result)) return locateRefusal(place, result);
   const { binding, bindings, displaced, outcome, revision } = result;
-  const located: LocatedAnswer = { outcome, binding: binding === null ? null : locate(place, binding), revision };
+  const located: LocatedAnswer = {
+    outcome,
+    binding: binding === null ? null : locate(place, binding),
+    revision,
+  };
   if (bindings !== undefined) located.bindings = bindings.map((each) => locate(place, each));
   if (displaced !== undefined) located.displaced = locate(place, displaced);
   return located;
@@ -56,7 +60,12 @@ type EventData = LedgerEvent['data'];
 /** An event as clients see it: what it says of the binding or the ledger, who recorded it, and where it stands. */
 export type EventView = Partial<EventData> &
   Place &
-  Omit<EventMetadata, 'schema' | 'idempotency'> & { id: string; position: string; revision: number; type: LedgerEvent['type'] };
+  Omit<EventMetadata, 'schema' | 'idempotency'> & {
+    id: string;
+    position: string;
+    revision: number;
+    type: LedgerEvent['type'];
+  };
 
 export function viewEvent(place: Place, position: string, event: RecordedLedgerEvent): EventView {
   const { schema: _schema, idempotency: _idempotency, hash, ...metadata } = event.metadata;

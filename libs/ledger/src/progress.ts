@@ -32,7 +32,10 @@ export class ProjectionProgress {
       const checkpoint = document?.checkpoint ?? -1;
       if (checkpoint >= revision) return undefined;
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) return refuse('NOT_YET_PROJECTED', `the read model is at revision ${checkpoint}, not yet at ${revision}`, { details: { projectedRevision: checkpoint } });
+      if (leftMs <= 0)
+        return refuse('NOT_YET_PROJECTED', `the read model is at revision ${checkpoint}, not yet at ${revision}`, {
+          details: { projectedRevision: checkpoint },
+        });
       await this.change(ledgerKey(ledger), Math.min(leftMs, LOOK_EVERY_MS));
     }
   }

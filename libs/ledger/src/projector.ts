@@ -11,7 +11,14 @@ import {
   type RecordedLedgerEvent,
 } from '#domain';
 import { EventStoreError, type EventStore, type RecordedEvent } from '#event-store';
-import { IDEMPOTENCY_KEPT_MS, ReadModelError, type BindingWrite, type LedgerBatch, type LedgerDocument, type ReadModel } from '#read-model';
+import {
+  IDEMPOTENCY_KEPT_MS,
+  ReadModelError,
+  type BindingWrite,
+  type LedgerBatch,
+  type LedgerDocument,
+  type ReadModel,
+} from '#read-model';
 import { readLedgerEvent, UnknownEvent } from './chain.js';
 import type { StreamNames } from './streams.js';
 
@@ -113,8 +120,12 @@ export class Projector {
     const start = recorded.findIndex((event) => event.revision > checkpoint);
     if (recorded[start]?.revision === checkpoint + 1) return recorded.slice(start, start + this.tools.maxEvents);
     const stream = this.tools.streams.ledger(ledger);
-    const gap = await this.tools.store.readStream(stream, { after: checkpoint, limit: this.tools.maxEvents });
-    if (gap[0]?.revision !== checkpoint + 1) throw new EventStoreError('UNAVAILABLE', `${stream}: revision ${checkpoint + 1} cannot be read`);
+    const gap = await this.tools.store.readStream(stream, {
+      after: checkpoint,
+      limit: this.tools.maxEvents,
+    });
+    if (gap[0]?.revision !== checkpoint + 1)
+      throw new EventStoreError('UNAVAILABLE', `${stream}: revision ${checkpoint + 1} cannot be read`);
     return gap;
   }
 
@@ -123,7 +134,11 @@ export class Projector {
       const batch = foldBatch(ledger, progress, recorded.map(readLedgerEvent));
       const result = await this.tools.readModel.apply(batch);
       if (result === 'superseded') return await this.reload(ledger);
-      this.know(ledger, { generation: progress.generation, checkpoint: batch.to, state: batch.state });
+      this.know(ledger, {
+        generation: progress.generation,
+        checkpoint: batch.to,
+        state: batch.state,
+      });
       this.tools.applied?.(ledger, batch.to, batch.at);
       return this.known.get(ledgerKey(ledger));
     } catch (error) {
@@ -181,5 +196,15 @@ export function foldBatch(ledger: LedgerName, progress: Progress, events: readon
   if (last === undefined) throw new Error('broken invariant: a batch has at least one event');
   const { hash, at } = last.metadata;
   const { generation, checkpoint } = progress;
-  return { ledger, generation, after: checkpoint, to: last.revision, hash, at, state, bindings: [...writes.values()], idempotency };
+  return {
+    ledger,
+    generation,
+    after: checkpoint,
+    to: last.revision,
+    hash,
+    at,
+    state,
+    bindings: [...writes.values()],
+    idempotency,
+  };
 }

@@ -71,7 +71,9 @@ export class LedgerQueries {
     const place = await this.placeFor(ledger, freshness);
     if (isRefusal(place)) return place;
     const binding = await this.tools.readModel.findByExternalId(ledger, externalId);
-    return binding === undefined ? refuse('NOT_BOUND', `external id ${JSON.stringify(externalId)} is not bound in ${ledgerKey(ledger)}`) : locate(place, binding);
+    return binding === undefined
+      ? refuse('NOT_BOUND', `external id ${JSON.stringify(externalId)} is not bound in ${ledgerKey(ledger)}`)
+      : locate(place, binding);
   }
 
   /** to_external: the live binding of a record, also a pending one. */
@@ -80,7 +82,8 @@ export class LedgerQueries {
     if (isRefusal(place)) return place;
     const { bindings } = await this.tools.readModel.findByRecordIds(ledger, [recordId]);
     const [binding] = bindings;
-    if (binding === undefined) return refuse('NOT_BOUND', `record ${JSON.stringify(recordId)} is not bound in ${ledgerKey(ledger)}`);
+    if (binding === undefined)
+      return refuse('NOT_BOUND', `record ${JSON.stringify(recordId)} is not bound in ${ledgerKey(ledger)}`);
     if (bindings.length === 1) return locate(place, binding);
     const detail = `record ${JSON.stringify(recordId)} has ${bindings.length} bindings in ${ledgerKey(ledger)}`;
     return locateRefusal(place, refuse('AMBIGUOUS_RECORD', detail, { candidates: bindings }));
@@ -91,7 +94,9 @@ export class LedgerQueries {
     const place = await this.placeFor(ledger, freshness);
     if (isRefusal(place)) return place;
     const binding = await this.tools.readModel.findById(ledger, bindingId);
-    return binding === undefined ? refuse('BINDING_NOT_FOUND', `there is no binding ${JSON.stringify(bindingId)} in ${ledgerKey(ledger)}`) : locate(place, binding);
+    return binding === undefined
+      ? refuse('BINDING_NOT_FOUND', `there is no binding ${JSON.stringify(bindingId)} in ${ledgerKey(ledger)}`)
+      : locate(place, binding);
   }
 
   /** Many at once, by external ids or by record ids; at most `MAX_LOOKUP_IDS`, which the caller has checked. */
@@ -115,7 +120,10 @@ export class LedgerQueries {
       else of.push(locate(place, binding));
     }
     // An id may be `__proto__`, so the answer is built from entries and not by assignment.
-    return { found: Object.fromEntries(found), missing: [...new Set(wanted)].filter((id) => !found.has(id)) };
+    return {
+      found: Object.fromEntries(found),
+      missing: [...new Set(wanted)].filter((id) => !found.has(id)),
+    };
   }
 
   async list(
@@ -151,7 +159,10 @@ export class LedgerQueries {
     if (unknown !== undefined) return unknown;
     const { readModel, store, streams } = this.tools;
     const document = await readModel.ledgerDocument(ledger);
-    const [head] = await store.readStream(streams.ledger(ledger), { direction: 'backwards', limit: 1 });
+    const [head] = await store.readStream(streams.ledger(ledger), {
+      direction: 'backwards',
+      limit: 1,
+    });
     const state: LedgerState = document?.state ?? UNOPENED;
     const { pending, bound, unbound } = state.counts;
     return {
@@ -167,7 +178,11 @@ export class LedgerQueries {
   }
 
   /** The ledger's events after a revision; with `waitMs`, an empty page waits for the next event that long. */
-  async events(ledger: LedgerName, { after, limit, waitMs = 0 }: { after: number; limit: number; waitMs?: number }, signal?: AbortSignal): Promise<EventView[] | Refusal> {
+  async events(
+    ledger: LedgerName,
+    { after, limit, waitMs = 0 }: { after: number; limit: number; waitMs?: number },
+    signal?: AbortSignal,
+  ): Promise<EventView[] | Refusal> {
     const unknown = await this.tools.check(ledger);
     if (unknown !== undefined) return unknown;
     const stream = this.tools.streams.ledger(ledger);
@@ -185,7 +200,10 @@ export class LedgerQueries {
   async digest(ledger: LedgerName): Promise<Digest | Refusal> {
     const unknown = await this.tools.check(ledger);
     if (unknown !== undefined) return unknown;
-    const [head] = await this.tools.store.readStream(this.tools.streams.ledger(ledger), { direction: 'backwards', limit: 1 });
+    const [head] = await this.tools.store.readStream(this.tools.streams.ledger(ledger), {
+      direction: 'backwards',
+      limit: 1,
+    });
     if (head === undefined) return { ledger: ledgerKey(ledger), revision: -1, hash: '', at: '' };
     const { revision, metadata } = readLedgerEvent(head);
     return { ledger: ledgerKey(ledger), revision, hash: metadata.hash, at: metadata.at };
@@ -197,7 +215,10 @@ export class LedgerQueries {
   }
 
   /** Waits until the read model is as fresh as asked. */
-  async await(ledger: LedgerName, { atLeast, timeoutMs = DEFAULT_FRESHNESS_TIMEOUT_MS }: Freshness = {}): Promise<Refusal | undefined> {
+  async await(
+    ledger: LedgerName,
+    { atLeast, timeoutMs = DEFAULT_FRESHNESS_TIMEOUT_MS }: Freshness = {},
+  ): Promise<Refusal | undefined> {
     if (atLeast === undefined) return undefined;
     const revision = atLeast === 'head' ? await this.tools.store.headRevision(this.tools.streams.ledger(ledger)) : atLeast;
     return this.tools.progress.reach(ledger, revision, timeoutMs);
@@ -227,7 +248,9 @@ export class LedgerQueries {
 
   /** The rules in the ledger's first events, for one that was opened a moment ago. */
   private async stateFromStream(ledger: LedgerName): Promise<LedgerState | undefined> {
-    const [first] = await this.tools.store.readStream(this.tools.streams.ledger(ledger), { limit: 1 });
+    const [first] = await this.tools.store.readStream(this.tools.streams.ledger(ledger), {
+      limit: 1,
+    });
     const rules = first === undefined ? undefined : (readLedgerEvent(first).data as { rules?: LedgerState['rules'] }).rules;
     return rules === undefined ? undefined : { ...UNOPENED, rules };
   }
@@ -237,7 +260,9 @@ export class LedgerQueries {
     if (fields.length === 0) return undefined;
     const indexes = (await this.tools.readModel.ledgerDocument(ledger))?.state.rules.indexes ?? [];
     const field = fields.find((each) => !indexes.includes(each));
-    return field === undefined ? undefined : refuse('FIELD_NOT_INDEXED', `data.${field} is not among the fields that the model indexes`);
+    return field === undefined
+      ? undefined
+      : refuse('FIELD_NOT_INDEXED', `data.${field} is not among the fields that the model indexes`);
   }
 
   private async nextEvent(stream: string, after: number, waitMs: number, signal?: AbortSignal): Promise<void> {

@@ -38,7 +38,8 @@ export class Tail {
   }
 
   append(event: RecordedLedgerEvent): void {
-    if (event.revision !== this.head + 1) throw new Error(`broken invariant: event ${event.revision} follows on ${this.head} in a tail`);
+    if (event.revision !== this.head + 1)
+      throw new Error(`broken invariant: event ${event.revision} follows on ${this.head} in a tail`);
     this.events.push(event);
     if (!isBindingEvent(event)) return;
     const of = this.byBinding.get(event.data.bindingId);

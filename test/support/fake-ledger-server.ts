@@ -2,9 +2,9 @@
  * A stand-in for the HTTP API in tests of its clients: a real server on a real socket that records what it is sent and
  * answers what the test has scripted, one reply a request, in the order of the requests.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createInterface } from 'node:readline';
 
 export interface ReceivedRequest {
   method: string;
@@ -81,11 +81,25 @@ export class FakeLedgerServer {
 }
 
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Reply {
-  return (response) => void response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+  return (response) =>
+    void response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-export function problem(status: number, code: string, more: Record<string, unknown> = {}, headers: Record<string, string> = {}): Reply {
-  const body = { type: `urn:problem:${code}`, title: code, status, detail: `detail of ${code}`, code, retryable: status === 503 || status === 429, ...more };
+export function problem(
+  status: number,
+  code: string,
+  more: Record<string, unknown> = {},
+  headers: Record<string, string> = {},
+): Reply {
+  const body = {
+    type: `urn:problem:${code}`,
+    title: code,
+    status,
+    detail: `detail of ${code}`,
+    code,
+    retryable: status === 503 || status === 429,
+    ...more,
+  };
   return json(body, status, { 'content-type': 'application/problem+json', ...headers });
 }
 
@@ -101,11 +115,15 @@ export function ndjson(items: readonly unknown[]): Reply {
   };
 }
 
-/** Some lines of an NDJSON answer, then the connection is gone. */
-export function ndjsonCut(items: readonly unknown[]): Reply {
+/**
+ * Some lines of an NDJSON answer, and when `seen` is fulfilled the connection is gone. A `fetch` whose connection breaks
+ * forgets what it has received and not yet given out, so a test that counts lines has to say when they have been seen.
+ */
+export function ndjsonCut(items: readonly unknown[], seen: Promise<unknown>): Reply {
   return async (response) => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    await new Promise((resolve) => response.write(items.map((item) => `${JSON.stringify(item)}\n`).join(''), resolve));
+    response.write(items.map((item) => `${JSON.stringify(item)}\n`).join(''));
+    await seen;
     response.destroy();
   };
 }
@@ -115,14 +133,11 @@ export function cut(): Reply {
   return (response) => void response.destroy();
 }
 
-/** No answer, ever. */
-export function silence(): Reply {
-  return () => undefined;
-}
-
 /** Called as soon as the request's head is there, with its body unread. */
 export function streamed(reply: (response: ServerResponse, request: IncomingMessage) => void | Promise<void>): Reply {
-  return Object.assign((response: ServerResponse, request: IncomingMessage) => reply(response, request), { streamed: true as const });
+  return Object.assign((response: ServerResponse, request: IncomingMessage) => reply(response, request), {
+    streamed: true as const,
+  });
 }
 
 export interface ReceivedLine {
@@ -144,21 +159,44 @@ export function commands(answer: (received: ReceivedLine) => unknown): Reply {
       const result = await answer({ line, command: JSON.parse(text) as Record<string, unknown> });
       if (result === 'cut') return void response.destroy();
       if (result === 'end') break;
-      // Written to the socket before the next line is read, so that a cut loses none of what was answered.
-      await new Promise((resolve) => response.write(`${JSON.stringify(result)}\n`, resolve));
+      if (!response.write(`${JSON.stringify(result)}\n`)) await drainOf(response);
     }
     response.end();
   });
 }
 
-/** The lines of a request; a client that went away ends them. */
+/** Whole lines, read as they are asked for; a client that went away ends them. */
 async function* linesOf(request: IncomingMessage): AsyncGenerator<string> {
-  request.on('error', () => undefined);
-  yield* createInterface({ input: request, crlfDelay: Infinity });
+  let rest = '';
+  try {
+    for await (const piece of request.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+      const lines = `${rest}${piece as string}`.split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    if (!request.destroyed) throw error;
+  }
+}
+
+/** Until the client has read on, or is gone. */
+async function drainOf(response: ServerResponse): Promise<void> {
+  const over = new AbortController();
+  const events = ['drain', 'close'].map((event) => once(response, event, { signal: over.signal }));
+  await Promise.race(events);
+  over.abort();
+  await Promise.allSettled(events);
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece as Buffer);
   return Buffer.concat(pieces).toString('utf8');
+}
+
+/** A `fetch` that never answers, and ends when it is aborted. */
+export function silentFetch(_url: string | URL | Request, init?: RequestInit): Promise<Response> {
+  return new Promise((_resolve, reject) => {
+    init?.signal?.addEventListener('abort', () => reject(init.signal?.reason as Error));
+  });
 }

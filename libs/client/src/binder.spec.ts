@@ -41,7 +41,14 @@ test('to internal: the binding, or unwrapped the record, or nothing', async () =
 });
 
 test('to external: by the binding, or wrapped by the record', async () => {
-  server.reply(json(BOUND), json(BOUND), problem(404, 'NOT_BOUND'), problem(404, 'BINDING_NOT_FOUND'), json(PENDING), json(UNBOUND));
+  server.reply(
+    json(BOUND),
+    json(BOUND),
+    problem(404, 'NOT_BOUND'),
+    problem(404, 'BINDING_NOT_FOUND'),
+    json(PENDING),
+    json(UNBOUND),
+  );
   expect(await binder.toExternal('b1')).toBe('42');
   expect(await binder.toExternal(7, { wrap: true })).toBe('42');
   expect(await binder.toExternal(8, { wrap: true })).toBeUndefined();

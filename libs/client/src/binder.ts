@@ -1,7 +1,7 @@
 /** The vocabulary of Odoo Connector's binder, over a ledger. */
 import { isLedgerError, LedgerError } from './errors.js';
 import type { Ledger } from './ledger.js';
-import type { ReadOptions, WriteOptions } from './options.js';
+import type { CallOptions, ReadOptions, WriteOptions } from './options.js';
 import type { Id } from './values.js';
 import type { BindAnswer, Binding, BindRequest } from './wire-bindings.js';
 
@@ -73,7 +73,7 @@ export class Binder {
   }
 
   /** The local model of the ledger's binding model, such as `res.partner`; asked for once. Errors: `NO_LOCAL_MODEL`. */
-  async unwrapModel(options: ReadOptions = {}): Promise<string> {
+  async unwrapModel(options: CallOptions = {}): Promise<string> {
     this.#localModel ??= (await this.#ledger.definition(options)).localModel ?? undefined;
     if (this.#localModel === undefined) throw LedgerError.local('NO_LOCAL_MODEL', `${this.#ledger.model} binds no local model`);
     return this.#localModel;

@@ -32,11 +32,11 @@ export class BackendTypes {
   }
 
   /** Errors: `BACKEND_TYPE_NOT_FOUND`. */
-  async get(type: string, options: ReadOptions = {}): Promise<BackendType> {
+  async get(type: string, options: CallOptions = {}): Promise<BackendType> {
     return this.#transport.read({ method: 'GET', path: path`/v1/backend-types/${type}`, options });
   }
 
-  async list(options: ReadOptions = {}): Promise<BackendType[]> {
+  async list(options: CallOptions = {}): Promise<BackendType[]> {
     return itemsOf(this.#transport, '/v1/backend-types', options);
   }
 }
@@ -55,11 +55,11 @@ export class Models {
   }
 
   /** Errors: `MODEL_NOT_FOUND`. */
-  async get(model: string, options: ReadOptions = {}): Promise<Model> {
+  async get(model: string, options: CallOptions = {}): Promise<Model> {
     return this.#transport.read({ method: 'GET', path: path`/v1/models/${model}`, options });
   }
 
-  async list(options: ReadOptions = {}): Promise<Model[]> {
+  async list(options: CallOptions = {}): Promise<Model[]> {
     return itemsOf(this.#transport, '/v1/models', options);
   }
 }
@@ -77,16 +77,16 @@ export class Backends {
     return this.#transport.write({ method: 'POST', path: '/v1/backends', body: request, options });
   }
 
-  async get(id: string, options: ReadOptions = {}): Promise<Backend> {
+  async get(id: string, options: CallOptions = {}): Promise<Backend> {
     return this.#transport.read({ method: 'GET', path: path`/v1/backends/${id}`, options });
   }
 
-  async list(options: ReadOptions = {}): Promise<Backend[]> {
+  async list(options: CallOptions = {}): Promise<Backend[]> {
     return itemsOf(this.#transport, '/v1/backends', options);
   }
 
   /** Who changed what of it, and who read its credentials. */
-  history(id: string, query: { limit?: number } = {}, options: ReadOptions = {}): Listing<BackendEvent> {
+  history(id: string, query: { limit?: number } = {}, options: CallOptions = {}): Listing<BackendEvent> {
     return historyListing(this.#transport, path`/v1/backends/${id}/history`, query.limit, options);
   }
 
@@ -126,7 +126,7 @@ export function lookupBody(ids: { externalIds?: Id[]; recordIds?: Id[] }): objec
   return { externalIds: ids.externalIds?.map(idForBody), recordIds: ids.recordIds?.map(idForBody) };
 }
 
-async function itemsOf<T>(transport: Transport, pathOfList: string, options: ReadOptions): Promise<T[]> {
+async function itemsOf<T>(transport: Transport, pathOfList: string, options: CallOptions): Promise<T[]> {
   const { items } = await transport.read<{ items: T[] }>({ method: 'GET', path: pathOfList, options });
   return items;
 }

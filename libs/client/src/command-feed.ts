@@ -187,7 +187,9 @@ export class CommandFeed<C extends Command> {
       return `${JSON.stringify(wire)}\n`;
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw LedgerError.local(cause instanceof LedgerError ? cause.code : 'MALFORMED', `command ${line} cannot be sent: ${why}`, { cause });
+      throw LedgerError.local(cause instanceof LedgerError ? cause.code : 'MALFORMED', `command ${line} cannot be sent: ${why}`, {
+        cause,
+      });
     }
   }
 

@@ -12,23 +12,23 @@ export const DEFAULT_RESUME_ATTEMPTS = 10;
 
 export interface CommandStreamOptions extends CallOptions {
   /** All or none, at most 500 commands; when one is refused the call throws `BATCH_REFUSED`, naming each refusal. */
-  atomic?: boolean;
+  atomic?: boolean | undefined;
   /**
    * Every command without a `key` of its own gets one, so that sending it twice does it once; default true. `false` saves
    * the ledger the keeping of them, and the stream is then never sent again by itself.
    */
-  keys?: boolean;
+  keys?: boolean | undefined;
   /**
    * What a cut connection means after the first answer (before it, the stream is tried again like any call):
    * `false` (default): `STREAM_CUT`, whose `progress.answered` says how many commands are answered, so that the caller
    * goes on from there; `true`: what is unanswered is sent again, with the same keys, over a new connection, up to 10
    * times in a row without a new answer.
    */
-  resume?: boolean | { attempts: number };
+  resume?: boolean | { attempts: number } | undefined;
   /** Called as results come. What it throws ends the stream. */
   onProgress?: (progress: CommandProgress) => void;
   /** For the whole stream, in milliseconds; default: none. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /**
@@ -69,12 +69,13 @@ class CommandStream<C extends Command> {
     this.#transport = transport;
     this.#options = options;
     this.#call = { method: 'POST', path, query: { atomic: atomic ? true : undefined }, options };
-    this.#deadline = new Deadline(options.timeoutMs ?? Infinity, options.signal);
     this.#feed = new CommandFeed(commands, { keyPrefix: keys ? crypto.randomUUID() : undefined, atomic });
+    // Last, so that no timer runs for a stream that could not be made.
+    this.#deadline = new Deadline(options.timeoutMs ?? Infinity, options.signal);
   }
 
   async *results(): AsyncGenerator<CommandResult<C>> {
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       const before = this.#progress.answered;
       for await (const results of this.#connect()) {
         this.#options.onProgress?.({ ...this.#progress });
@@ -136,7 +137,10 @@ class CommandStream<C extends Command> {
   }
 
   #cut(): LedgerError {
-    return LedgerError.local('STREAM_CUT', 'the answer ended before every command was answered', { request: this.#name, retryable: true });
+    return LedgerError.local('STREAM_CUT', 'the answer ended before every command was answered', {
+      request: this.#name,
+      retryable: true,
+    });
   }
 
   async #pauseBeforeResume(failure: LedgerError, failures: number): Promise<void> {
@@ -144,7 +148,8 @@ class CommandStream<C extends Command> {
     failure.progress = { ...this.#progress, sent: this.#feed.sent };
     const resumes = resume !== false;
     if (!keys || this.#deadline.expired || (this.#progress.answered > 0 && !resumes)) throw failure;
-    const attempts = typeof resume === 'object' ? resume.attempts : resumes ? DEFAULT_RESUME_ATTEMPTS : this.#transport.retry.attempts;
+    const attempts =
+      typeof resume === 'object' ? resume.attempts : resumes ? DEFAULT_RESUME_ATTEMPTS : this.#transport.retry.attempts;
     await this.#transport.retry.pause(failure, failures, this.#name, this.#deadline, attempts);
   }
 

@@ -108,7 +108,10 @@ export class LedgerError extends Error {
 
   constructor(problem: Problem, context: LedgerErrorContext = {}) {
     const { request, retryAfterMs, cause } = context;
-    super(`${problem.detail} (${request === undefined ? '' : `${request}: `}${problem.code})`, cause === undefined ? undefined : { cause });
+    super(
+      `${problem.detail} (${request === undefined ? '' : `${request}: `}${problem.code})`,
+      cause === undefined ? undefined : { cause },
+    );
     this.code = problem.code;
     this.status = problem.status;
     this.detail = problem.detail;
@@ -131,14 +134,18 @@ export function isLedgerError(error: unknown, code?: LedgerErrorCode): error is 
 /** The error that an answer of status 300 or more stands for. Reads the answer's body. */
 export async function errorOfResponse(response: Response, request: string): Promise<LedgerError> {
   const text = await response.text();
-  return new LedgerError(problemOf(text, response.status), { request, retryAfterMs: retryAfterOf(response.headers.get('retry-after')) });
+  return new LedgerError(problemOf(text, response.status), {
+    request,
+    retryAfterMs: retryAfterOf(response.headers.get('retry-after')),
+  });
 }
 
 function problemOf(text: string, status: number): Problem {
   const retryable = RETRYABLE_STATUSES.has(status);
   const sent = parseObject(text);
   // A page of a proxy could hold anything, so it is not repeated.
-  if (typeof sent?.['code'] !== 'string') return { status, detail: `status ${status} without a problem document`, code: 'UNEXPECTED_ANSWER', retryable };
+  if (typeof sent?.['code'] !== 'string')
+    return { status, detail: `status ${status} without a problem document`, code: 'UNEXPECTED_ANSWER', retryable };
   return {
     ...sent,
     status,

@@ -58,7 +58,7 @@ export class Ledger {
   }
 
   /** The definition of the ledger's model. */
-  async definition(options: ReadOptions = {}): Promise<Model> {
+  async definition(options: CallOptions = {}): Promise<Model> {
     return this.#transport.read({ method: 'GET', path: path`/v1/models/${this.model}`, options });
   }
 
@@ -130,7 +130,10 @@ export class Ledger {
    * Any number of commands as one stream, answered while they are sent: results come in the order of the commands, and
    * a refused one (`result.error`) does not concern the others. See `CommandStreamOptions` for keys, progress and cuts.
    */
-  commands<C extends Command>(commands: Iterable<C> | AsyncIterable<C>, options: CommandStreamOptions = {}): AsyncGenerator<CommandResult<C>> {
+  commands<C extends Command>(
+    commands: Iterable<C> | AsyncIterable<C>,
+    options: CommandStreamOptions = {},
+  ): AsyncGenerator<CommandResult<C>> {
     return streamCommands(this.#transport, `${this.#path}/commands`, commands, options);
   }
 
@@ -157,7 +160,13 @@ export class Ledger {
     return this.#transport.read({ method: 'GET', path: this.#path + suffix, query: { asOf: textOf(asOf) }, options });
   }
 
-  async #write<T>(method: Call['method'], suffix: string, options: WriteOptions & CallOptions, body?: object, query: Query = {}): Promise<T> {
+  async #write<T>(
+    method: Call['method'],
+    suffix: string,
+    options: WriteOptions & CallOptions,
+    body?: object,
+    query: Query = {},
+  ): Promise<T> {
     return this.#transport.write<T>({ method, path: this.#path + suffix, body, query, options });
   }
 }

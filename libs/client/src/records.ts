@@ -28,7 +28,12 @@ export class LocalRecord {
   /** Every live binding of the record, on all backends. */
   async bindings({ backendType, includeUnbound, asOf }: RecordBindingsQuery = {}, options: ReadOptions = {}): Promise<Binding[]> {
     const query = { backendType, includeUnbound, asOf: asOf === undefined ? undefined : instantAsText(asOf) };
-    const { items } = await this.#transport.read<{ items: Binding[] }>({ method: 'GET', path: `${this.#path}/bindings`, query, options });
+    const { items } = await this.#transport.read<{ items: Binding[] }>({
+      method: 'GET',
+      path: `${this.#path}/bindings`,
+      query,
+      options,
+    });
     return items;
   }
 

@@ -1,5 +1,15 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cut, FakeLedgerServer, json, ndjson, ndjsonCut, page, problem, silence } from '../../../test/support/fake-ledger-server.js';
+import {
+  cut,
+  FakeLedgerServer,
+  json,
+  ndjson,
+  ndjsonCut,
+  page,
+  problem,
+  silentFetch,
+} from '../../../test/support/fake-ledger-server.js';
 import { collect } from '../../../test/support/collect.js';
 import { BindingLedgerClient, type RetryNotice, type RetryOptions } from './index.js';
 import { Deadline } from './deadline.js';
@@ -17,13 +27,24 @@ afterEach(() => server.close());
 
 function clientWith(retry: RetryOptions | false = {}, timeoutMs?: number): BindingLedgerClient {
   const quick = { baseDelayMs: 1, maxDelayMs: 4, onRetry: (notice: RetryNotice) => void notices.push(notice) };
-  return new BindingLedgerClient({ url: server.url, apiKey: 'k3y', retry: retry === false ? false : { ...quick, ...retry }, timeoutMs });
+  return new BindingLedgerClient({
+    url: server.url,
+    apiKey: 'k3y',
+    retry: retry === false ? false : { ...quick, ...retry },
+    timeoutMs,
+  });
 }
 
 const bind = (client: BindingLedgerClient) => client.ledger('b', 'm').bind({ recordId: 1, externalId: 2 });
 
 test('a write is tried again after a lost connection, a proxy in between and a busy ledger, each time with the same key and body', async () => {
-  server.reply(cut(), page(502, 'bad gateway'), problem(503, 'BUSY'), problem(429, 'RATE_LIMITED'), json({ outcome: 'created' }, 201));
+  server.reply(
+    cut(),
+    page(502, 'bad gateway'),
+    problem(503, 'BUSY'),
+    problem(429, 'RATE_LIMITED'),
+    json({ outcome: 'created' }, 201),
+  );
   expect(await bind(clientWith())).toEqual({ outcome: 'created' });
   const [first, ...others] = server.requests;
   expect(first?.headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/);
@@ -75,10 +96,13 @@ test('without retries the first failure is thrown', async () => {
 
 test('an answer that breaks off is no answer', async () => {
   const half = problem(200, 'x', {}, { 'content-length': '10000' });
-  server.reply(async (response, request, received) => {
-    await half(response, request, received);
-    response.destroy();
-  }, json({ outcome: 'unchanged' }));
+  server.reply(
+    async (response, request, received) => {
+      await half(response, request, received);
+      response.destroy();
+    },
+    json({ outcome: 'unchanged' }),
+  );
   expect(await bind(clientWith())).toEqual({ outcome: 'unchanged' });
 });
 
@@ -88,14 +112,17 @@ test('nobody there is UNREACHABLE, says why, and shows no key', async () => {
   await server.close();
   const error: unknown = await client.models.list().catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: 'UNREACHABLE', status: 0, retryable: true });
-  expect((error as Error).message).toMatch(/^no answer from http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.* \(GET \/v1\/models: UNREACHABLE\)$/);
+  expect((error as Error).message).toMatch(
+    /^no answer from http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.* \(GET \/v1\/models: UNREACHABLE\)$/,
+  );
   expect(JSON.stringify(error)).not.toContain('k3y');
   server = await FakeLedgerServer.start();
 });
 
 test('the deadline ends a call that is not answered', async () => {
-  server.reply(silence());
-  await expect(bind(clientWith({}, 30))).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', retryable: true, idempotencyKey: expect.any(String) as string });
+  const client = new BindingLedgerClient({ url: server.url, fetch: silentFetch, timeoutMs: 5 });
+  const expected = { code: 'DEADLINE_EXCEEDED', retryable: true, idempotencyKey: expect.any(String) as string };
+  await expect(bind(client)).rejects.toMatchObject(expected);
 });
 
 test('the server is not asked again when it wants a longer pause than the deadline has left', async () => {
@@ -118,11 +145,37 @@ test('aborting throws the reason of the signal: during the call, during the wait
   expect(server.requests).toHaveLength(2);
 });
 
+test('aborting ends a stream that is being read, with the reason of the signal', async () => {
+  const reason = new Error('enough');
+  const stop = new AbortController();
+  server.reply(ndjsonCut([{ id: '1' }], new Promise(() => undefined)));
+  const reading = async (): Promise<void> => {
+    for await (const { id } of clientWith().ledger('b', 'm').bindings({}, { signal: stop.signal }).stream()) {
+      if (id === '1') stop.abort(reason);
+    }
+  };
+  await expect(reading()).rejects.toBe(reason);
+});
+
+test('nothing stays behind on the signal of a call that is over', async () => {
+  const { signal } = new AbortController();
+  const ledger = clientWith().ledger('b', 'm');
+  server.reply(cut(), json({ items: [] }), ndjson([{ id: '1' }]));
+  await ledger.bindings({}, { signal }).page();
+  await collect(ledger.bindings({}, { signal }).stream());
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
 test('a stream is tried again until it begins, not after', async () => {
   const ledger = clientWith().ledger('b', 'm');
-  server.reply(problem(503, 'NOT_YET_PROJECTED'), cut(), ndjson([{ id: '1' }]), ndjsonCut([{ id: '1' }]));
+  let cutNow: (() => void) | undefined;
+  const seen = new Promise<void>((resolve) => (cutNow = resolve));
+  server.reply(problem(503, 'NOT_YET_PROJECTED'), cut(), ndjson([{ id: '1' }]), ndjsonCut([{ id: '1' }], seen));
   expect(await collect(ledger.bindings().stream())).toEqual([{ id: '1' }]);
-  await expect(collect(ledger.bindings().stream())).rejects.toMatchObject({ code: 'STREAM_CUT' });
+  const reading = async (): Promise<void> => {
+    for await (const { id } of ledger.bindings().stream()) if (id === '1') cutNow?.();
+  };
+  await expect(reading()).rejects.toMatchObject({ code: 'STREAM_CUT' });
   expect(server.requests).toHaveLength(4);
 });
 
@@ -133,7 +186,8 @@ test('a page in the middle of a listing is tried again by itself', async () => {
 });
 
 describe('the wait before a retry', () => {
-  const busy = (retryAfterMs?: number) => new LedgerError({ status: 503, code: 'BUSY', detail: 'busy', retryable: true }, { retryAfterMs });
+  const busy = (retryAfterMs?: number) =>
+    new LedgerError({ status: 503, code: 'BUSY', detail: 'busy', retryable: true }, { retryAfterMs });
 
   /** The delays that a policy draws for a failure, without waiting for them. */
   async function delaysOf(error: LedgerError, attempt: number, options: RetryOptions): Promise<number[]> {

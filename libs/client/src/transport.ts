@@ -106,7 +106,12 @@ export class Transport {
    * What a failure means to the caller: the reason of its own signal, what the ledger said, a passed deadline, or a
    * connection that broke, which is called `codeOfBreak`.
    */
-  explain(error: unknown, request: string, deadline: Deadline, codeOfBreak: 'UNREACHABLE' | 'STREAM_CUT' = 'UNREACHABLE'): unknown {
+  explain(
+    error: unknown,
+    request: string,
+    deadline: Deadline,
+    codeOfBreak: 'UNREACHABLE' | 'STREAM_CUT' = 'UNREACHABLE',
+  ): unknown {
     if (deadline.callerAborted) return deadline.callerReason;
     if (isLedgerError(error)) return error;
     const context = { request, cause: error, retryable: true };
@@ -180,7 +185,10 @@ function parseAnswer<T>(text: string, status: number, request: string): T {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new LedgerError({ status, detail: 'the answer is not JSON', code: 'UNEXPECTED_ANSWER', retryable: false }, { request, cause });
+    throw new LedgerError(
+      { status, detail: 'the answer is not JSON', code: 'UNEXPECTED_ANSWER', retryable: false },
+      { request, cause },
+    );
   }
 }
 

@@ -79,7 +79,9 @@ export interface WriteAnswer<O extends Outcome = Outcome, B extends Binding | nu
   revision: number;
 }
 
-export interface BindAnswer extends WriteAnswer<'created' | 'assigned' | 'replaced' | 'synced' | 'changed' | 'unchanged' | 'taken'> {
+export interface BindAnswer extends WriteAnswer<
+  'created' | 'assigned' | 'replaced' | 'synced' | 'changed' | 'unchanged' | 'taken'
+> {
   /** The binding that a take-over removed. */
   displaced?: Binding;
 }

@@ -48,10 +48,11 @@ export interface BackendChange {
   name?: string;
   /** URL of the external system, without `user:password@`. */
   location?: string;
-  version?: string;
-  username?: string;
+  /** One of the type's versions; `null`, here and below, takes it away. */
+  version?: string | null;
+  username?: string | null;
   /** Stored apart and encrypted; never among answers but those of `credentials`. */
-  password?: string;
+  password?: string | null;
   settings?: JsonObject;
 }
 

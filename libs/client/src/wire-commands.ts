@@ -74,7 +74,15 @@ export interface CommandError {
 
 /** The result of one line, as the API sends it. `line` counts the request's lines from 1. */
 export type CommandAnswer =
-  | { line: number; outcome: Outcome; binding: Binding | null; bindings?: Binding[]; displaced?: Binding; revision: number; error?: undefined }
+  | {
+      line: number;
+      outcome: Outcome;
+      binding: Binding | null;
+      bindings?: Binding[];
+      displaced?: Binding;
+      revision: number;
+      error?: undefined;
+    }
   | { line: number; error: CommandError };
 
 /** The result of one command: `line` counts the commands of the whole stream from 1, and `command` is the one given. */

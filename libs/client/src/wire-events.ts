@@ -63,6 +63,6 @@ export interface EventsQuery {
   after?: number;
   /** Items a page. */
   limit?: number;
-  /** Wait up to this long for an event when there is none, in milliseconds. */
+  /** A page waits up to this long for an event when there is none, in milliseconds. */
   waitMs?: number;
 }

@@ -3,12 +3,12 @@ import {
   evolveLedger,
   isBindingEvent,
   isLive,
-  type Answer,
   type Binding,
   type LedgerEvent,
   type LedgerState,
   type Stamp,
 } from './ledger.js';
+import type { Answer } from './commands.js';
 
 /** What a ledger remembers of a command that carried an idempotency key. */
 export interface IdempotencyRecord {
@@ -20,8 +20,9 @@ export interface IdempotencyRecord {
   at: string;
 }
 
+/** Says where the actor ends: else actor and key could be cut elsewhere, and one actor be given another's answer. */
 export function scopedKey(actor: string, key: string): string {
-  return `${actor} ${key}`;
+  return `${actor.length} ${actor} ${key}`;
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * A ledger: all bindings of one model on one backend. Here are its words: the binding, the events that its stream holds,
- * the commands that it takes, and `evolve`, which says what an event makes of a binding. `decide.ts` says which events a
- * command becomes.
+ * and `evolve`, which says what an event makes of a binding. `commands.ts` has the commands that it takes, `decide.ts`
+ * says which events a command becomes.
  */
 import type { JsonObject } from './values.js';
 
@@ -75,7 +75,7 @@ export interface BindingChange {
   previousExternalId?: string | null;
   previousState?: BindingState;
   cause?: RemovalCause;
-  /** The sync date was set although it was not newer. */
+  /** A sync was carried out although its date was not newer. */
   forced?: true;
 }
 
@@ -229,100 +229,4 @@ export function countAfter(counts: LedgerCounts, { type, data }: BindingEvent): 
   const after = { ...counts, [data.state]: counts[data.state] + 1 };
   if (before !== undefined) after[before] -= 1;
   return after;
-}
-
-// ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** What every command may carry besides its own fields. */
-export interface CommandOptions {
-  /** Idempotency key: the same key and request gives the first answer again, for 24 hours. */
-  key?: string;
-  /** The version that the binding must have. */
-  expectedVersion?: number;
-  /** The id of the binding that the caller means. */
-  ifBinding?: string;
-  reason?: string;
-  direction?: Direction;
-}
-
-/** A binding, named by exactly one of the three. */
-export interface Target {
-  recordId?: string;
-  externalId?: string;
-  bindingId?: string;
-}
-
-/** Binds the record, or, with `bindingId` in its place, that very binding. */
-export interface Bind extends CommandOptions {
-  op: 'bind';
-  recordId?: string;
-  bindingId?: string;
-  externalId?: string;
-  /** Absent: now, when an external id is given; `null`: none. */
-  syncDate?: string | null;
-  /** A JSON merge patch. */
-  data?: JsonObject;
-  ifBound?: 'refuse' | 'replace';
-  ifTaken?: 'refuse' | 'return' | 'takeOver';
-}
-
-export interface Sync extends CommandOptions, Target {
-  op: 'sync';
-  /** Absent: now. */
-  syncDate?: string;
-  data?: JsonObject;
-  force?: boolean;
-}
-
-export interface ChangeData extends CommandOptions, Target {
-  op: 'changeData';
-  data: JsonObject;
-}
-
-export interface Unbind extends CommandOptions, Target {
-  op: 'unbind';
-  cause?: RemovalCause;
-  /** All bindings of the record, as its deletion needs; else a record with several is ambiguous. */
-  all?: boolean;
-}
-
-export interface Move extends CommandOptions {
-  op: 'move';
-  /** All bindings of this record, or the one with this id. */
-  fromRecordId?: string;
-  bindingId?: string;
-  toRecordId: string;
-}
-
-export type Command = Bind | Sync | ChangeData | Unbind | Move;
-
-export type Outcome = 'created' | 'assigned' | 'replaced' | 'synced' | 'changed' | 'unchanged' | 'taken' | 'unbound' | 'moved';
-
-/** What a command came to. `revision` is the ledger's at which the answer is true: that of the command's last event, else the head. */
-export interface Answer {
-  outcome: Outcome;
-  binding: Binding | null;
-  /** All bindings that a move or the deletion of a record concerned. */
-  bindings?: Binding[];
-  /** The binding that a take-over removed. */
-  displaced?: Binding;
-  revision: number;
-}
-
-export function keysOf(command: Command): {
-  recordIds: string[];
-  externalIds: string[];
-  bindingIds: string[];
-} {
-  const recordIds: string[] = [];
-  if (command.op === 'move') {
-    if (command.fromRecordId !== undefined) recordIds.push(command.fromRecordId);
-    recordIds.push(command.toRecordId);
-  } else if (command.recordId !== undefined) recordIds.push(command.recordId);
-  const externalId = command.op === 'move' ? undefined : command.externalId;
-  return {
-    recordIds,
-    externalIds: externalId === undefined ? [] : [externalId],
-    bindingIds: command.bindingId === undefined ? [] : [command.bindingId],
-  };
 }

@@ -1,20 +1,13 @@
 /** How an event of a ledger stands in the stream: its metadata, and what an idempotency key leaves there. */
-import {
-  updateOf,
-  type Answer,
-  type Binding,
-  type BindingEvent,
-  type Direction,
-  type LedgerEvent,
-  type Outcome,
-  type Stamp,
-} from './ledger.js';
+import type { Answer, Outcome } from './commands.js';
+import { updateOf, type Binding, type BindingEvent, type Direction, type LedgerEvent, type Stamp } from './ledger.js';
 import { scopedKey, type IdempotencyRecord } from './ledger-view.js';
+import { utf8Length } from './values.js';
 
 /** The shape that this program writes; `upcast` in the ledger reads older ones. */
 export const EVENT_SCHEMA = 1;
 
-const MAX_OTHERS_LENGTH = 100_000;
+const MAX_OTHERS_BYTES = 100_000;
 
 /** Who asks for a change, and in what connection. */
 export interface RequestContext {
@@ -72,7 +65,7 @@ export function storeIdempotency(
 
 /** A command may concern a hundred bindings; together with large data they would not fit into an append, so the data is left out then. */
 function withinBytes(others: Binding[]): Binding[] {
-  return JSON.stringify(others).length <= MAX_OTHERS_LENGTH ? others : others.map((binding) => ({ ...binding, data: {} }));
+  return utf8Length(JSON.stringify(others)) <= MAX_OTHERS_BYTES ? others : others.map((binding) => ({ ...binding, data: {} }));
 }
 
 /** What the ledger remembers of the command whose last event this is. */

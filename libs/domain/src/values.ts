@@ -17,7 +17,7 @@ export const MAX_SYNC_DATE_AHEAD_MS = 5 * 60_000;
 const NAME = /^[a-z][a-z0-9_.]*(-[a-z0-9_.]+)*$/;
 /** Control characters, and surrogates that stand alone: neither survives a journey through other systems. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
-const INSTANT = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)$/i;
+const INSTANT = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)$/i;
 
 /** Backend ids, backend types and model names: they become parts of stream names, so `/` is not among their letters. */
 export function parseName(value: unknown): Parsed<string> {
@@ -62,9 +62,9 @@ export function parseInstant(value: unknown): Parsed<string> {
   );
   const read = new Date(utc);
   const rolledOver =
+    read.getUTCMonth() + 1 !== Number(month) ||
     read.getUTCDate() !== Number(day) ||
     read.getUTCHours() !== Number(hour) ||
-    Number(month) > 12 ||
     Number(minute) > 59 ||
     Number(second) > 59;
   const offsetMs = zoneOffsetMs(zone);
@@ -95,13 +95,19 @@ function problemOfJson(value: unknown, depth: number): string | undefined {
   if (value === null || typeof value === 'boolean') return undefined;
   if (typeof value === 'string') return /\p{Cs}/u.test(value) ? 'data has no lone surrogates' : undefined;
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'data has only finite numbers';
-  if (typeof value !== 'object') return 'data is JSON';
+  if (typeof value !== 'object' || !isPlain(value)) return 'data is JSON';
   if (depth > MAX_DATA_DEPTH) return `data is nested at most ${MAX_DATA_DEPTH} deep`;
   for (const [key, child] of Object.entries(value)) {
     const problem = (Array.isArray(value) ? undefined : problemOfKey(key)) ?? problemOfJson(child, depth + 1);
     if (problem !== undefined) return problem;
   }
   return undefined;
+}
+
+/** Whatever is an instance of a class (a date, a map) would be stored as something else than it was. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function problemOfKey(key: string): string | undefined {

@@ -41,6 +41,7 @@ export interface RecordedEvent extends NewEvent {
 }
 
 export type AppendResult =
+  /** Of the last event: its revision, where it stands, and when it was stored (not every store says). */
   | { ok: true; revision: Revision; position: Position; storedAt?: string }
   /** The stream is elsewhere: nothing was written. `actual` is where it was when the append was refused. */
   | { ok: false; actual: Revision };
@@ -83,15 +84,21 @@ export interface EventStore {
   /**
    * Appends all events or none, if the stream's revision is `expected`. An append whose events stand right after
    * `expected` already, with the same ids, succeeds and writes nothing, also when others were appended behind them.
-   * An empty append compares nothing and answers `expected`.
+   * An empty append compares nothing and answers `expected` and `START`.
    * @throws {EventStoreError} `OUTCOME_UNKNOWN` when it may or may not have been written, `UNAVAILABLE` when it was not,
    *   `TOO_LARGE`, `STREAM_DELETED`.
    */
   append(stream: string, expected: Revision, events: readonly NewEvent[]): Promise<AppendResult>;
-  /** One page; empty when there is nothing there, also for a stream that was never written. */
+  /**
+   * One page, shorter than `limit` only when there is nothing more; empty also for a stream that was never written.
+   * @throws {RangeError} for a limit that no page can have.
+   */
   readStream(stream: string, options: ReadStreamOptions): Promise<RecordedEvent[]>;
   /** The revision of the stream's newest event, from the store's leader; `NO_STREAM` when there is none. */
   headRevision(stream: string): Promise<Revision>;
+  /** The position of the newest event in the whole store: whoever subscribes after it sees what is appended from now on. */
+  endPosition(): Promise<Position>;
+  /** One page, in the order of the commits. It may be shorter than `limit`, or empty, although there is more: see `end`. */
   readAll(options: ReadAllOptions): Promise<AllPage>;
   /**
    * Follows a stream, or all streams of a prefix, from after a point for ever: first history, then what is appended. None
@@ -101,6 +108,7 @@ export interface EventStore {
   subscribe(to: SubscribeTo, signal: AbortSignal): AsyncIterable<SubscriptionBatch>;
   /** Answers when the store can be used now. @throws {EventStoreError} `UNAVAILABLE` with the reason. */
   ping(): Promise<void>;
+  /** Finishes the appends that were accepted and ends the subscriptions. Whatever is called later fails with `CLOSED`. */
   close(): Promise<void>;
 }
 

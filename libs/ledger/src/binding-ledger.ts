@@ -1,9 +1,9 @@
-import { v7 as uuidv7 } from 'uuid';
 import { isRefusal, ledgerKey, refuse, type Command, type LedgerName, type Refusal, type RequestContext } from '#domain';
 import type { EventStore } from '#event-store';
 import type { ReadModel } from '#read-model';
 import type { BatchTools, CommandRequest } from './batch.js';
 import type { Amend, AmendResult } from './command-queue.js';
+import { idMaker } from './ids.js';
 import { DEFAULT_LIMITS, type LedgerLimits } from './limits.js';
 import { locateResult, type LocatedResult } from './located.js';
 import { ProjectionProgress } from './progress.js';
@@ -45,7 +45,7 @@ export class BindingLedger {
       check,
       problemsOf,
       observer,
-      newId: () => uuidv7(),
+      newId: idMaker(),
     };
     if (parts.clock !== undefined) this.tools.clock = parts.clock;
     this.queries = new LedgerQueries({ store, readModel, streams, progress, check });

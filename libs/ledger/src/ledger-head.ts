@@ -76,7 +76,9 @@ export class LedgerHead {
         if (second.document?.generation !== first.document?.generation) continue;
         if (newestOf(second.bindings) > this.acknowledgedPoint.revision) {
           if (this.inFlight) return 'stale';
+          // What is read now may hold a key by a binding that was created before the tail: look for that too.
           await this.readOn();
+          continue;
         }
         for (const binding of second.bindings) documents.set(binding.id, binding);
         if (missing.some((id) => !documents.has(id))) continue;
@@ -115,7 +117,8 @@ export class LedgerHead {
         after: this.hopedPoint.revision,
         limit: PAGE_EVENTS,
       });
-      for (const recorded of page) this.add(readLedgerEvent(recorded));
+      // Read all of them before the first is taken: an event that is not known leaves the head where it was.
+      for (const event of page.map(readLedgerEvent)) this.add(event);
       this.acknowledge();
       if (page.length < PAGE_EVENTS || this.tail.length > this.maxTailEvents) return;
     }

@@ -16,7 +16,7 @@ export class ProjectionProgress {
 
   constructor(private readonly readModel: ReadModel) {}
 
-  readonly report = (ledger: LedgerName, checkpoint: number, at: string): void => {
+  report = (ledger: LedgerName, checkpoint: number, at: string): void => {
     const key = ledgerKey(ledger);
     this.reported.set(key, { ledger, checkpoint, at });
     const waiting = this.waiters.get(key);

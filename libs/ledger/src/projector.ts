@@ -56,7 +56,8 @@ const MAX_RETRY_WAIT_MS = 2_000;
  * revisions, from its own checkpoint: where the next event is not checkpoint + 1, the gap is read from the stream.
  */
 export class Projector {
-  private readonly known = new Map<string, Progress>();
+  /** Where each ledger stands: its current generation, and others that are kept up beside it, in the order to apply to them. */
+  private readonly known = new Map<string, Progress[]>();
   private readonly stoppedLedgers = new Map<string, ProjectionTrouble>();
   private forgetAt = 0;
 
@@ -107,11 +108,17 @@ export class Projector {
     const key = ledgerKey(ledger);
     if (this.stoppedLedgers.has(key)) return;
     const to = recorded.at(-1)?.revision ?? -1;
-    let progress = this.known.get(key) ?? (await this.reload(ledger));
-    while (progress.checkpoint < to) {
-      const events = await this.following(ledger, progress.checkpoint, recorded);
-      progress = (await this.applyEvents(ledger, progress, events)) ?? progress;
-      if (this.stoppedLedgers.has(key)) return;
+    let generations = this.known.get(key) ?? (await this.reload(ledger));
+    for (let index = 0; index < generations.length;) {
+      const progress = generations[index] as Progress;
+      if (progress.checkpoint >= to) index += 1;
+      else {
+        const events = await this.following(ledger, progress.checkpoint, recorded);
+        const applied = await this.applyEvents(ledger, progress, events);
+        if (this.stoppedLedgers.has(key)) return;
+        if (applied !== undefined) generations[index] = applied;
+        else [generations, index] = [await this.reload(ledger), 0];
+      }
     }
   }
 
@@ -129,18 +136,14 @@ export class Projector {
     return gap;
   }
 
+  /** What was reached; `undefined` when the read model has moved otherwise, or the ledger was stopped. */
   private async applyEvents(ledger: LedgerName, progress: Progress, recorded: RecordedEvent[]): Promise<Progress | undefined> {
     try {
       const batch = foldBatch(ledger, progress, recorded.map(readLedgerEvent));
       const result = await this.tools.readModel.apply(batch);
-      if (result === 'superseded') return await this.reload(ledger);
-      this.know(ledger, {
-        generation: progress.generation,
-        checkpoint: batch.to,
-        state: batch.state,
-      });
+      if (result === 'superseded') return undefined;
       this.tools.applied?.(ledger, batch.to, batch.at);
-      return this.known.get(ledgerKey(ledger));
+      return { generation: progress.generation, checkpoint: batch.to, state: batch.state };
     } catch (error) {
       if (error instanceof UnknownEvent || error instanceof EventStoreError || error instanceof ReadModelError) throw error;
       this.stop(ledger, progress.checkpoint + 1, error);
@@ -156,16 +159,13 @@ export class Projector {
     this.tools.troubled?.(trouble);
   }
 
-  private async reload(ledger: LedgerName): Promise<Progress> {
-    const { generation, checkpoint, state } = await this.tools.readModel.openLedger(ledger);
-    const progress = { generation, checkpoint, state };
-    this.know(ledger, progress);
-    return progress;
-  }
-
-  private know(ledger: LedgerName, progress: Progress): void {
+  /** A generation about to become current comes first, so that no answer goes backwards when it does; a former one last. */
+  private async reload(ledger: LedgerName): Promise<Progress[]> {
+    const { next, former, ...current } = await this.tools.readModel.openLedger(ledger);
+    const generations: Progress[] = [next, current, former].filter((document) => document !== undefined);
     if (this.known.size >= MAX_KNOWN_LEDGERS) this.known.clear();
-    this.known.set(ledgerKey(ledger), progress);
+    this.known.set(ledgerKey(ledger), generations);
+    return generations;
   }
 
   private async forgetOldKeys(): Promise<void> {

@@ -56,6 +56,8 @@ export const systemTools = {
 };
 
 const MAX_CONFLICT_WAIT_MS = 200;
+/** A clock that is off is trusted again after this many times as long as it is off. */
+const CLOCK_RETRY_FACTOR = 4;
 
 /** A batch that was decided: sent, or about to be. */
 interface Flight {
@@ -63,8 +65,11 @@ interface Flight {
   results: CommandResult[][];
   events: RecordedLedgerEvent[];
   expected: number;
+  sentAt: number;
   landed: Promise<AppendOutcome>;
 }
+
+type Prepared = Omit<Flight, 'landed' | 'sentAt'>;
 
 /**
  * The one writer of a ledger in this process. Commands queue; what is queued is decided together over one state and
@@ -206,7 +211,7 @@ export class LedgerWriter {
   }
 
   /** Loads and decides. `undefined`: all jobs have been answered; `stale`: to be done again when the flight has landed. */
-  private async prepare(jobs: GroupJob[], flying: boolean): Promise<Omit<Flight, 'landed'> | 'stale' | undefined> {
+  private async prepare(jobs: GroupJob[], flying: boolean): Promise<Prepared | 'stale' | undefined> {
     try {
       if (this.stopped !== undefined) return this.answerAll(jobs, refuse('STORE_UNAVAILABLE', this.stopped));
       let view = await this.load(jobs, flying);
@@ -243,7 +248,7 @@ export class LedgerWriter {
     }
   }
 
-  private send(prepared: Omit<Flight, 'landed'>): Flight {
+  private send(prepared: Prepared): Flight {
     const { jobs, events, expected } = prepared;
     this.head.hope(events);
     this.tools.observer.batch?.(
@@ -251,9 +256,11 @@ export class LedgerWriter {
       jobs.reduce((sum, job) => sum + job.requests.length, 0),
       events.length,
     );
-    if (events.length === 0) return { ...prepared, landed: this.confirmHead(expected) };
+    const sentAt = this.tools.clock();
+    if (events.length === 0) return { ...prepared, sentAt, landed: this.confirmHead(expected) };
     return {
       ...prepared,
+      sentAt,
       landed: appendResolved(this.tools, this.stream, expected, events, Math.max(...jobs.map((job) => job.deadlineAt))),
     };
   }
@@ -274,7 +281,7 @@ export class LedgerWriter {
     if (landing.outcome === 'landed') {
       this.conflicts = 0;
       this.head.acknowledge();
-      this.watchClock(landing.storedAt);
+      this.watchClock(flight.sentAt, landing.storedAt);
       for (const [index, job] of flight.jobs.entries()) job.settle(flight.results[index] as CommandResult[]);
       return true;
     }
@@ -314,9 +321,15 @@ export class LedgerWriter {
     return refuse('STORE_UNAVAILABLE', `the ledger's newest event was recorded ${aheadMs} ms ahead of this process's clock`);
   }
 
-  private watchClock(storedAt: string | undefined): void {
-    const offMs = storedAt === undefined ? 0 : Math.abs(Date.parse(storedAt) - this.tools.clock());
-    this.refusingUntil = offMs > this.tools.limits.clockToleranceMs ? this.tools.clock() + this.tools.limits.clockToleranceMs : 0;
+  /**
+   * Stored before it was sent, or after it was answered: one of the clocks is wrong. What was written with a fast clock keeps
+   * others from writing until they have come up with it, so it is not tried again until they had time for their own.
+   */
+  private watchClock(sentAt: number, storedAt: string | undefined): void {
+    const now = this.tools.clock();
+    const stored = storedAt === undefined ? now : Date.parse(storedAt);
+    const offMs = Math.max(sentAt - stored, stored - now);
+    this.refusingUntil = offMs > this.tools.limits.clockToleranceMs ? now + CLOCK_RETRY_FACTOR * offMs : 0;
   }
 
   private answerAll(jobs: readonly GroupJob[], refusal: Refusal): undefined {

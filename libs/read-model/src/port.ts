@@ -24,6 +24,14 @@ export interface LedgerDocument {
   state: LedgerState;
 }
 
+/** What a projector keeps up: the current generation and, around a rebuild, the other one. */
+export interface OpenedLedger extends LedgerDocument {
+  /** Of the generation that is about to become current: every batch is applied to it first. */
+  next?: LedgerDocument;
+  /** Of the generation that was current before: kept up, after the current one, until it is dropped. */
+  former?: LedgerDocument;
+}
+
 /** One write per binding and batch: the newest identity, and everything that the batch's events changed. */
 export interface BindingWrite {
   /** The batch holds the binding's creation, so `update` is the whole of it. */
@@ -106,8 +114,8 @@ export interface CatalogDocument {
 
 export interface ReadModel {
   // ── For the projector ──
-  /** Makes the ledger's document at checkpoint −1 if there is none, and answers it. */
-  openLedger(ledger: LedgerName): Promise<LedgerDocument>;
+  /** Makes the ledger's document at checkpoint −1 if there is none, and answers it, with those of other generations to keep up. */
+  openLedger(ledger: LedgerName): Promise<OpenedLedger>;
   /** Applies a batch so that a reader sees all of it or can tell that it is under way. */
   apply(batch: LedgerBatch): Promise<ApplyResult>;
   /** The position in the whole store up to which every ledger is applied; '' before the first. */

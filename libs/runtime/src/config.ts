@@ -2,7 +2,7 @@
 import type { LedgerLimits, WriterObserver } from '#ledger';
 
 export interface LedgerConfig {
-  /** Folder of the embedded store, or `:memory:`. Ignored when `eventStoreUrl` and `mongodbUrl` are given. */
+  /** Folder of the embedded store, or `:memory:`. Default: `./data`. */
   data?: string;
   eventStoreUrl?: string;
   mongodbUrl?: string;
@@ -11,6 +11,44 @@ export interface LedgerConfig {
   secretKey?: string;
   limits?: Partial<LedgerLimits>;
   observer?: WriterObserver;
-  /** Where the embedded store's blocking work is done: in worker threads, or in this thread (always so for `:memory:`). */
+  /** Where the embedded store's blocking work is done: in worker threads (for a program that runs from its build), or in this one. */
   threads?: 'workers' | 'none';
+}
+
+export const DEFAULT_DATA_FOLDER = './data';
+const PREFIX = /^([a-z][a-z0-9_.]*-)?$/;
+
+/** What in the configuration keeps the ledger from being opened; the message is for whoever set it. */
+export class LedgerConfigError extends Error {
+  override readonly name = 'LedgerConfigError';
+}
+
+/** Reads the variables that API.md names. Empty ones count as absent. @throws {LedgerConfigError} */
+export function configFromEnvironment(environment: Record<string, string | undefined>): LedgerConfig {
+  const read = (name: string) => environment[name]?.trim() || undefined;
+  const config: LedgerConfig = {
+    data: read('LEDGER_DATA') ?? DEFAULT_DATA_FOLDER,
+    eventStoreUrl: read('EVENTSTORE_URL'),
+    mongodbUrl: read('MONGODB_URL'),
+    streamPrefix: read('LEDGER_STREAM_PREFIX'),
+    secretKey: read('LEDGER_SECRET_KEY'),
+  };
+  checkConfig(config);
+  return config;
+}
+
+/** @throws {LedgerConfigError} */
+export function checkConfig({ eventStoreUrl, mongodbUrl, streamPrefix = '' }: LedgerConfig): void {
+  if ((eventStoreUrl === undefined) !== (mongodbUrl === undefined)) {
+    const [given, missing] = eventStoreUrl === undefined ? ['MONGODB_URL', 'EVENTSTORE_URL'] : ['EVENTSTORE_URL', 'MONGODB_URL'];
+    throw new LedgerConfigError(`${given} is set but ${missing} is not: set both, or neither for the embedded store`);
+  }
+  if (eventStoreUrl !== undefined) {
+    throw new LedgerConfigError('EVENTSTORE_URL and MONGODB_URL: this version has the embedded store only; unset both');
+  }
+  if (!PREFIX.test(streamPrefix)) {
+    throw new LedgerConfigError(
+      `LEDGER_STREAM_PREFIX is a name that ends in "-", such as "test-", not ${JSON.stringify(streamPrefix)}`,
+    );
+  }
 }

@@ -69,10 +69,15 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
 /** Opens a connection and leaves the journal mode alone. */
 export function connect(path: string, options: OpenDatabaseOptions = {}): SqliteDatabase {
   const db = new (databaseClass())(path, { readOnly: options.readOnly ?? false });
-  setPragma(db, 'busy_timeout', options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS);
-  setPragma(db, 'synchronous', options.synchronous ?? 'FULL');
-  setPragma(db, 'cache_size', -(options.cacheKiB ?? DEFAULT_CACHE_KIB));
-  return db;
+  try {
+    setPragma(db, 'busy_timeout', options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS);
+    setPragma(db, 'synchronous', options.synchronous ?? 'FULL');
+    setPragma(db, 'cache_size', -(options.cacheKiB ?? DEFAULT_CACHE_KIB));
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 function useWriteAheadLog(db: SqliteDatabase, path: string): void {
@@ -106,6 +111,14 @@ export function transaction<T>(db: SqliteDatabase, work: () => T): T {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
+}
+
+/**
+ * Moves everything from the write-ahead log into the database's own file. Closing alone does not do it with every driver: one
+ * that cannot finalize its statements keeps the connection half open until they are collected.
+ */
+export function checkpoint(db: SqliteDatabase): void {
+  pragma(db, 'wal_checkpoint(TRUNCATE)');
 }
 
 /** The primary result codes that callers tell apart (https://www.sqlite.org/rescode.html). */

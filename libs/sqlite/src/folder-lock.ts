@@ -25,7 +25,10 @@ export function lockFolder(folder: string): FolderLock {
   return {
     folder,
     release: () => {
-      if (held.delete(db)) db.close();
+      if (!held.delete(db)) return;
+      // Closing alone would keep the lock until the driver has collected its statements.
+      db.exec('ROLLBACK');
+      db.close();
     },
   };
 }

@@ -1,0 +1,110 @@
+/** What the server counts and measures, in Prometheus' form. */
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { isRefusal, ledgerKey, type Command, type LedgerName, type Refusal } from '#domain';
+import type { LocatedResult, WriterObserver } from '#ledger';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const COUNTS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000];
+
+/** How far the read model is behind one ledger. */
+export interface Lag {
+  ledger: LedgerName;
+  events: number;
+  ageMs: number;
+}
+
+export class Metrics {
+  readonly registry = new Registry();
+  /** Told by the ledger's writers. */
+  readonly observer: WriterObserver;
+  private readonly commands: Counter<'op' | 'outcome'>;
+  private readonly durations: Record<'command' | 'query', Histogram<'operation' | 'status'>>;
+  private readonly queue: Gauge<'ledger'>;
+  private readonly lagEvents: Gauge<'ledger'>;
+  private readonly lagMs: Gauge<'ledger'>;
+
+  constructor() {
+    const registers = [this.registry];
+    const ofLedger = { labelNames: ['ledger'] as const, registers };
+    this.commands = new Counter({
+      name: 'binding_ledger_commands_total',
+      help: 'Commands by what they came to: an outcome, or the code of a refusal. Those of bulk streams are counted one by one.',
+      labelNames: ['op', 'outcome'],
+      registers,
+    });
+    const duration = (kind: 'command' | 'query', what: string) =>
+      new Histogram({
+        name: `binding_ledger_${kind}_duration_seconds`,
+        help: `How long ${what} took, by route and status; its count is the number of them.`,
+        labelNames: ['operation', 'status'],
+        buckets: SECONDS,
+        registers,
+      });
+    this.durations = {
+      command: duration('command', 'requests that change something'),
+      query: duration('query', 'requests that read'),
+    };
+    const batchCommands = new Histogram({
+      name: 'binding_ledger_batch_commands',
+      help: 'Commands decided together.',
+      buckets: COUNTS,
+      registers,
+    });
+    const batchEvents = new Histogram({
+      name: 'binding_ledger_batch_events',
+      help: 'Events appended together.',
+      buckets: COUNTS,
+      registers,
+    });
+    const conflicts = new Counter({
+      name: 'binding_ledger_conflicts_total',
+      help: 'Appends that another process was ahead of.',
+      ...ofLedger,
+    });
+    this.queue = new Gauge({ name: 'binding_ledger_queue_commands', help: 'Commands that wait for their writer.', ...ofLedger });
+    this.lagEvents = new Gauge({
+      name: 'binding_ledger_projection_lag_events',
+      help: 'Events that the read model is behind.',
+      ...ofLedger,
+    });
+    this.lagMs = new Gauge({
+      name: 'binding_ledger_projection_lag_ms',
+      help: 'Age of the oldest event that the read model has not applied.',
+      ...ofLedger,
+    });
+    this.observer = {
+      batch: (_ledger, commands, events) => {
+        batchCommands.observe(commands);
+        batchEvents.observe(events);
+      },
+      conflict: (ledger) => conflicts.inc({ ledger: ledgerKey(ledger) }),
+    };
+  }
+
+  /** Also what Node tells of this process. Once a process. */
+  ofProcess(): void {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  readonly command = (command: Pick<Command, 'op'> | Refusal, result: LocatedResult | Refusal): void => {
+    this.commands.inc({
+      op: isRefusal(command) ? 'none' : command.op,
+      outcome: isRefusal(result) ? result.refused : result.outcome,
+    });
+  };
+
+  request(kind: 'command' | 'query', operation: string, status: number, durationMs: number): void {
+    this.durations[kind].observe({ operation, status }, durationMs / 1_000);
+  }
+
+  /** Everything as of now. */
+  async text(queues: readonly { ledger: LedgerName; commands: number }[], lags: readonly Lag[]): Promise<string> {
+    for (const gauge of [this.queue, this.lagEvents, this.lagMs]) gauge.reset();
+    for (const { ledger, commands } of queues) this.queue.set({ ledger: ledgerKey(ledger) }, commands);
+    for (const { ledger, events, ageMs } of lags) {
+      this.lagEvents.set({ ledger: ledgerKey(ledger) }, events);
+      this.lagMs.set({ ledger: ledgerKey(ledger) }, ageMs);
+    }
+    return this.registry.metrics();
+  }
+}

@@ -1,0 +1,111 @@
+/** Puts the server together: Fastify, Nest, and a ledger opened for it. */
+import 'reflect-metadata';
+import helmet from '@fastify/helmet';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { MAX_ID_BYTES } from '#domain';
+import type { LedgerConfig } from '#runtime';
+import { DEFAULT_STALL_MS } from './bulk/answer-writer.js';
+import { MAX_BODY_BYTES, registerBodyParsers } from './http/body-parsers.js';
+import { correlationIdOf } from './http/caller.js';
+import { ContractPipe } from './http/contract.pipe.js';
+import { registerHooks } from './http/hooks.js';
+import { ProblemFilter, problemOfError, sendProblem } from './http/problem-filter.js';
+import { parseQueryString } from './http/query-string.js';
+import { NestLogger } from './logging.js';
+import { Metrics } from './metrics.js';
+import { createDocument } from './openapi/document.js';
+import { ServerModule } from './server.module.js';
+
+/** A connection on which nothing happens for so long is closed. */
+const IDLE_CONNECTION_MS = 300_000;
+/** What is not answered so long after a shutdown began is broken off. */
+const SHUTDOWN_MS = 10_000;
+
+/** For the pages of the documentation. Whether there is TLS is for whoever puts a proxy in front to say. */
+const HELMET = {
+  global: false,
+  strictTransportSecurity: false,
+  contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+};
+
+export interface ServerOptions {
+  ledger: LedgerConfig;
+  logger: Logger;
+  /** A reader of a long answer that takes nothing for so long is cut off. */
+  stallMs?: number;
+  /** Measures Node itself too: once a process. */
+  measureProcess?: boolean;
+}
+
+export interface LedgerServer {
+  app: NestFastifyApplication;
+  document: OpenAPIObject;
+  /** Answers its address. */
+  listen(port: number, host: string): Promise<string>;
+  /** Stops accepting, finishes the commands that were accepted, then closes the ledger. */
+  close(): Promise<void>;
+}
+
+/** @throws what kept the ledger from being opened. */
+export async function createServer({
+  ledger,
+  logger,
+  stallMs = DEFAULT_STALL_MS,
+  measureProcess = false,
+}: ServerOptions): Promise<LedgerServer> {
+  const metrics = new Metrics();
+  if (measureProcess) metrics.ofProcess();
+  const closing = new AbortController();
+  const module = ServerModule.of(ledger, metrics, { stallMs, closing: closing.signal });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapterWith(logger), {
+    logger: new NestLogger(logger),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  registerBodyParsers(fastify);
+  await fastify.register(helmet, HELMET);
+  registerHooks(fastify, metrics);
+  app.useGlobalPipes(new ContractPipe());
+  app.useGlobalFilters(new ProblemFilter());
+  const document = createDocument(app);
+  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json' });
+  await app.init();
+  await fastify.ready();
+  return {
+    app,
+    document,
+    listen: async (port, host) => {
+      await app.listen(port, host);
+      return app.getUrl();
+    },
+    close: () => shutDown(app, fastify, closing),
+  };
+}
+
+function adapterWith(logger: Logger): FastifyAdapter {
+  return new FastifyAdapter({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
+    genReqId: correlationIdOf,
+    bodyLimit: MAX_BODY_BYTES,
+    connectionTimeout: IDLE_CONNECTION_MS,
+    routerOptions: { maxParamLength: MAX_ID_BYTES * 3, querystringParser: parseQueryString },
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(reply, problemOfError(error, request)),
+  });
+}
+
+async function shutDown(app: NestFastifyApplication, fastify: FastifyInstance, closing: AbortController): Promise<void> {
+  closing.abort();
+  const forced = setTimeout(() => fastify.server.closeAllConnections(), SHUTDOWN_MS);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(forced);
+  }
+}

@@ -1,0 +1,135 @@
+import { NO_STREAM, START, type JsonObject, type Position, type RecordedEvent, type Revision } from '#event-store';
+import { pragma, type SqliteDatabase } from '#sqlite';
+
+/** A part of the store in its order. `end`: there was nothing behind it when it was read. */
+export interface Page {
+  events: RecordedEvent[];
+  end: boolean;
+}
+
+/** Rows are fetched in chunks of this many, so that a page of large events stops soon after its byte limit. */
+const CHUNK_EVENTS = 128;
+/** A page of everything looks at most at this many events for some that match. */
+const MAX_SEARCHED_EVENTS = 8_192;
+/** Enough digits for every position that a number holds exactly. */
+const POSITION_DIGITS = 16;
+const POSITION_PATTERN = /^\d{16}$/;
+
+type Row = [
+  position: number,
+  stream: string,
+  revision: Revision,
+  id: string,
+  type: string,
+  data: string,
+  metadata: string,
+  storedAt: number,
+];
+const COLUMNS = 'e.position, s.name, e.revision, e.id, e.type, e.data, e.metadata, e.stored_at';
+
+/** The reading side: synchronous, on a connection of the calling thread. */
+export class EventReader {
+  readonly #db: SqliteDatabase;
+  readonly #statements: ReturnType<typeof prepare>;
+
+  constructor(db: SqliteDatabase) {
+    this.#db = db;
+    this.#statements = prepare(db);
+  }
+
+  ping(): void {
+    pragma(this.#db, 'schema_version');
+  }
+
+  headRevision(stream: string): Revision {
+    return this.#statements.headOfStream.get(stream)?.revision ?? NO_STREAM;
+  }
+
+  endPosition(): Position {
+    const position = this.#statements.head.get()?.position ?? 0;
+    return position === 0 ? START : formatPosition(position);
+  }
+
+  /** Events after a revision, or before it and the newest first: `limit` of them, or fewer once they have `maxBytes`. */
+  ofStream(stream: string, backwards: boolean, from: Revision, limit: number, maxBytes: number): Page {
+    const statement = backwards ? this.#statements.backwards : this.#statements.forwards;
+    return this.#chunks(limit, maxBytes, (last, count) => statement.all(stream, last?.revision ?? from, count));
+  }
+
+  /** Matching events after a position, and how far the store was searched for them. */
+  everything(after: Position, prefix: string, limit: number, maxBytes: number): Page & { position: Position } {
+    const from = parsePosition(after);
+    const head = this.#statements.head.get()?.position ?? 0;
+    const until = Math.min(head, from + MAX_SEARCHED_EVENTS);
+    const found = this.#chunks(limit, maxBytes, (last, count) => {
+      const start = last === undefined ? from : parsePosition(last.position);
+      return this.#statements.everything.all(start, until, prefix, prefix, count);
+    });
+    const reached = found.end ? Math.max(from, until) : parsePosition(found.events.at(-1)?.position ?? after);
+    return { events: found.events, end: reached >= head, position: formatPosition(reached) };
+  }
+
+  #chunks(limit: number, maxBytes: number, fetch: (last: RecordedEvent | undefined, count: number) => Row[]): Page {
+    const events: RecordedEvent[] = [];
+    let bytes = 0;
+    while (events.length < limit && bytes < maxBytes) {
+      const wanted = Math.min(CHUNK_EVENTS, limit - events.length);
+      const rows = fetch(events.at(-1), wanted);
+      for (const row of rows) {
+        events.push(toEvent(row));
+        bytes += row[5].length + row[6].length;
+      }
+      if (rows.length < wanted) return { events, end: true };
+    }
+    return { events, end: false };
+  }
+}
+
+export function formatPosition(position: number): Position {
+  return position === 0 ? START : String(position).padStart(POSITION_DIGITS, '0');
+}
+
+/** @throws {RangeError} for what this store never gave out. */
+export function parsePosition(position: Position): number {
+  if (position === START) return 0;
+  if (!POSITION_PATTERN.test(position)) throw new RangeError(`"${position}" is not a position of this store`);
+  return Number(position);
+}
+
+function toEvent([position, stream, revision, id, type, data, metadata, storedAt]: Row): RecordedEvent {
+  return {
+    stream,
+    revision,
+    position: formatPosition(position),
+    id,
+    type,
+    data: JSON.parse(data) as JsonObject,
+    metadata: JSON.parse(metadata) as JsonObject,
+    storedAt: formatTime(storedAt),
+  };
+}
+
+export function formatTime(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
+
+function prepare(db: SqliteDatabase) {
+  const ofStream = `SELECT ${COLUMNS} FROM streams s JOIN events e ON e.stream = s.no WHERE s.name = ?`;
+  const statements = {
+    head: db.prepare<{ position: number | null }>('SELECT max(position) AS position FROM events'),
+    headOfStream: db.prepare<{ revision: Revision | null }>(
+      'SELECT max(revision) AS revision FROM events WHERE stream = (SELECT no FROM streams WHERE name = ?)',
+    ),
+    forwards: db.prepare<Row>(`${ofStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`),
+    backwards: db.prepare<Row>(`${ofStream} AND e.revision < ? ORDER BY e.revision DESC LIMIT ?`),
+    // CROSS JOIN makes SQLite walk the events in their order, whatever it thinks of the number of streams.
+    everything: db.prepare<Row>(
+      `SELECT ${COLUMNS} FROM events e CROSS JOIN streams s ON s.no = e.stream
+       WHERE e.position > ? AND e.position <= ? AND substr(s.name, 1, length(?)) = ? ORDER BY e.position LIMIT ?`,
+    ),
+  };
+  for (const statement of [statements.forwards, statements.backwards, statements.everything]) {
+    statement.setReturnArrays(true);
+  }
+  return statements;
+}

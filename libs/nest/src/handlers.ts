@@ -1,0 +1,90 @@
+/** What is done for each command and query: one row each, of which the handlers are made that Nest wants. */
+import { Inject, type Type } from '@nestjs/common';
+import { CommandHandler, QueryHandler, type Command, type CommandResult, type Query, type QueryResult } from '@nestjs/cqrs';
+import { withBinding, withBindings } from './answers.js';
+import {
+  AtomicBatchCommand,
+  BindCommand,
+  ChangeDataCommand,
+  DeleteRecordCommand,
+  MoveCommand,
+  SyncCommand,
+  UnbindCommand,
+} from './commands.js';
+import { LedgerService } from './ledger.service.js';
+import {
+  BindingsOfRecordQuery,
+  FindBindingQuery,
+  LedgerStatusQuery,
+  ListBindingsQuery,
+  LookupQuery,
+  ToExternalQuery,
+  ToInternalQuery,
+} from './queries.js';
+
+type Constructor<T> = new (...args: never[]) => T;
+
+function onCommand<C extends Command<unknown>>(
+  type: Constructor<C>,
+  run: (service: LedgerService, command: C) => Promise<CommandResult<C>>,
+): Type {
+  @CommandHandler(type)
+  class Handler {
+    constructor(@Inject(LedgerService) private readonly service: LedgerService) {}
+    execute(command: C): Promise<CommandResult<C>> {
+      return run(this.service, command);
+    }
+  }
+  return Handler;
+}
+
+function onQuery<Q extends Query<unknown>>(
+  type: Constructor<Q>,
+  run: (service: LedgerService, query: Q) => Promise<QueryResult<Q>>,
+): Type {
+  @QueryHandler(type)
+  class Handler {
+    constructor(@Inject(LedgerService) private readonly service: LedgerService) {}
+    execute(query: Q): Promise<QueryResult<Q>> {
+      return run(this.service, query);
+    }
+  }
+  return Handler;
+}
+
+export const HANDLERS: Type[] = [
+  onCommand(BindCommand, async (service, { ledger, input, context }) =>
+    withBinding(await service.execute(ledger, { ...input, op: 'bind' }, context)),
+  ),
+  onCommand(SyncCommand, async (service, { ledger, input, context }) =>
+    withBinding(await service.execute(ledger, { ...input, op: 'sync' }, context)),
+  ),
+  onCommand(ChangeDataCommand, async (service, { ledger, input, context }) =>
+    withBinding(await service.execute(ledger, { ...input, op: 'changeData' }, context)),
+  ),
+  onCommand(UnbindCommand, (service, { ledger, input, context }) =>
+    service.execute(ledger, { ...input, op: 'unbind' }, context),
+  ),
+  onCommand(MoveCommand, async (service, { ledger, input, context }) =>
+    withBindings(await service.execute(ledger, { ...input, op: 'move' }, context)),
+  ),
+  onCommand(AtomicBatchCommand, (service, { ledger, input, context }) => service.executeAtomic(ledger, input, context)),
+  onCommand(DeleteRecordCommand, (service, { record, context }) => service.deleteRecord(record, context)),
+
+  onQuery(ToInternalQuery, (service, { ledger, externalId, freshness }) =>
+    service.toInternal(ledger, externalId, freshness),
+  ),
+  onQuery(ToExternalQuery, (service, { ledger, recordId, freshness }) =>
+    service.toExternal(ledger, recordId, freshness),
+  ),
+  onQuery(FindBindingQuery, (service, { ledger, bindingId, freshness }) =>
+    service.binding(ledger, bindingId, freshness),
+  ),
+  onQuery(LookupQuery, (service, { ledger, ids, freshness }) => service.lookup(ledger, ids, freshness)),
+  onQuery(ListBindingsQuery, (service, { ledger, filter, page, freshness }) =>
+    service.list(ledger, filter, page, freshness),
+  ),
+  onQuery(LedgerStatusQuery, (service, { ledger, freshness }) => service.status(ledger, freshness)),
+  onQuery(BindingsOfRecordQuery, (service, { record, includeUnbound }) => service.bindingsOfRecord(record, includeUnbound),
+  ),
+];

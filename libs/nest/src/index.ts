@@ -1,0 +1,16 @@
+/** The binding ledger for NestJS. Start at `BindingLedgerModule`. */
+export { isRefusal, type Binding, type BindingState, type Direction, type LedgerName, type Refusal, type RefusalCode } from '#domain';
+export type { EventView, Freshness, LedgerStatusView, LocatedAnswer, LocatedRefusal, LocatedResult, LookupResult, RecordDeletion } from '#ledger';
+export type { LocatedBinding } from '#read-model';
+export type { LedgerConfig, OpenedLedger } from '#runtime';
+export type { BindingAnswer, BindingResult, BindingsPage, MoveAnswer, MoveResult } from './answers.js';
+export { Binder, Binders, type BinderBindOptions } from './binder.js';
+export * from './commands.js';
+export type * from './inputs.js';
+export { isLedgerError, LedgerError, type LedgerErrorCode, type LedgerProblem } from './ledger-error.js';
+export { LedgerService, MAX_ATOMIC_COMMANDS } from './ledger.service.js';
+export { LedgerEvents, type LiveEvent, type LiveFilter } from './live-events.js';
+export { binderToken, BindingLedgerModule, InjectBinder, type BinderFeature } from './module.js';
+export { MAX_WAITING_VALUES, oneAtATime, ReactionTooSlow } from './one-at-a-time.js';
+export { BINDING_LEDGER_OPTIONS, OPENED_LEDGER, type BindingLedgerAsyncOptions, type BindingLedgerOptions } from './options.js';
+export * from './queries.js';

@@ -1,0 +1,172 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { isRefusal, refuse, type Command, type LedgerName, type Refusal, type RequestContext } from '#domain';
+import { EventStoreError } from '#event-store';
+import {
+  deleteRecord,
+  locateRefusal,
+  refusalOfStore,
+  type CommandRequest,
+  type Freshness,
+  type LedgerStatusView,
+  type LocatedAnswer,
+  type LocatedResult,
+  type LookupResult,
+  type RecordDeletion,
+} from '#ledger';
+import { ReadModelError, type LocatedBinding } from '#read-model';
+import type { OpenedLedger } from '#runtime';
+import type { BindingsPage } from './answers.js';
+import {
+  admitCommand,
+  admitContext,
+  admitFilter,
+  admitFreshness,
+  admitId,
+  admitLedger,
+  admitLookup,
+  admitPage,
+  admitRecord,
+  type CommandContext,
+  type CommandInput,
+  type FilterInput,
+  type Id,
+  type LookupInput,
+  type PageInput,
+  type RecordInput,
+} from './inputs.js';
+import { BINDING_LEDGER_OPTIONS, DEFAULT_ACTOR, OPENED_LEDGER, type BindingLedgerOptions } from './options.js';
+
+/** At most this many commands in one atomic batch. */
+export const MAX_ATOMIC_COMMANDS = 500;
+
+/**
+ * The ledger for jobs of this process: what the commands and queries of the buses, and the `Binder`, are done with. Input is
+ * admitted as in the HTTP API, and everything answers values; only broken invariants throw.
+ */
+@Injectable()
+export class LedgerService {
+  private readonly actor: string;
+
+  constructor(
+    @Inject(OPENED_LEDGER) private readonly opened: OpenedLedger,
+    @Inject(BINDING_LEDGER_OPTIONS) { actor = DEFAULT_ACTOR }: BindingLedgerOptions,
+  ) {
+    this.actor = actor;
+  }
+
+  async execute(ledger: LedgerName, input: CommandInput, context: CommandContext = {}): Promise<LocatedResult> {
+    const [named, command, asked] = [admitLedger(ledger), admitCommand(input), this.admitContext(context)];
+    const refusal = [named, command, asked].find(isRefusal);
+    if (refusal !== undefined) return locateRefusal({ ...ledger, localModel: null }, refusal);
+    return this.opened.ledger.execute(named as LedgerName, command as Command, asked as RequestContext);
+  }
+
+  async executeAtomic(
+    ledger: LedgerName,
+    inputs: readonly CommandInput[],
+    context: CommandContext = {},
+  ): Promise<LocatedAnswer[] | Refusal> {
+    const [named, asked] = [admitLedger(ledger), this.admitContext(context)];
+    if (isRefusal(named)) return named;
+    if (isRefusal(asked)) return asked;
+    const requests = admitBatch(inputs, asked);
+    if (isRefusal(requests)) return requests;
+    // Without a refusal all results are answers.
+    return (await this.opened.ledger.executeAtomic(named, requests)) as LocatedAnswer[] | Refusal;
+  }
+
+  async deleteRecord(record: RecordInput & { reason?: string }, context: CommandContext = {}): Promise<RecordDeletion | Refusal> {
+    const [deleted, asked] = [admitRecord(record), this.admitContext(context)];
+    if (isRefusal(deleted)) return deleted;
+    return isRefusal(asked) ? asked : answerOf(() => deleteRecord(this.opened, deleted, asked));
+  }
+
+  async toInternal(ledger: LedgerName, externalId: Id, freshness: Freshness = {}): Promise<LocatedBinding | Refusal> {
+    const { queries } = this.opened;
+    const wanted = admitId(externalId, 'externalId');
+    return isRefusal(wanted) ? wanted : ask(ledger, freshness, (named, fresh) => queries.toInternal(named, wanted.id, fresh));
+  }
+
+  async toExternal(ledger: LedgerName, recordId: Id, freshness: Freshness = {}): Promise<LocatedBinding | Refusal> {
+    const { queries } = this.opened;
+    const wanted = admitId(recordId, 'recordId');
+    return isRefusal(wanted) ? wanted : ask(ledger, freshness, (named, fresh) => queries.toExternal(named, wanted.id, fresh));
+  }
+
+  async binding(ledger: LedgerName, bindingId: string, freshness: Freshness = {}): Promise<LocatedBinding | Refusal> {
+    const { queries } = this.opened;
+    const wanted = admitId(bindingId, 'bindingId');
+    return isRefusal(wanted) ? wanted : ask(ledger, freshness, (named, fresh) => queries.binding(named, wanted.id, fresh));
+  }
+
+  async lookup(ledger: LedgerName, input: LookupInput, freshness: Freshness = {}): Promise<LookupResult | Refusal> {
+    const ids = admitLookup(input);
+    return isRefusal(ids) ? ids : ask(ledger, freshness, (named, fresh) => this.opened.queries.lookup(named, ids, fresh));
+  }
+
+  async list(
+    ledger: LedgerName,
+    filter: FilterInput = {},
+    page: PageInput = {},
+    freshness: Freshness = {},
+  ): Promise<BindingsPage | Refusal> {
+    const [wanted, size] = [admitFilter(filter), admitPage(page)];
+    if (isRefusal(wanted)) return wanted;
+    if (isRefusal(size)) return size;
+    return ask(ledger, freshness, (named, fresh) => this.opened.queries.list(named, wanted, size, fresh));
+  }
+
+  async status(ledger: LedgerName, freshness: Freshness = {}): Promise<LedgerStatusView | Refusal> {
+    return ask(ledger, freshness, (named, fresh) => this.opened.queries.status(named, fresh));
+  }
+
+  async bindingsOfRecord(record: RecordInput, includeUnbound = false): Promise<LocatedBinding[] | Refusal> {
+    const wanted = admitRecord(record);
+    if (isRefusal(wanted)) return wanted;
+    return answerOf(() => this.opened.queries.ofLocalRecord(wanted.localModel, wanted.recordId, includeUnbound));
+  }
+
+  private admitContext(context: CommandContext): RequestContext | Refusal {
+    const admitted = admitContext(context);
+    if (isRefusal(admitted)) return admitted;
+    const { actor = this.actor, correlationId = uuidv7(), onBehalfOf, causationId } = admitted;
+    const asked: RequestContext = { actor, correlationId };
+    if (onBehalfOf !== undefined) asked.onBehalfOf = onBehalfOf;
+    if (causationId !== undefined) asked.causationId = causationId;
+    return asked;
+  }
+}
+
+function admitBatch(inputs: readonly CommandInput[], context: RequestContext): CommandRequest[] | Refusal {
+  if (inputs.length > MAX_ATOMIC_COMMANDS) {
+    return refuse('TOO_LARGE', `an atomic batch has at most ${MAX_ATOMIC_COMMANDS} commands`);
+  }
+  const commands = inputs.map(admitCommand);
+  const refusals = commands.flatMap((command, index) =>
+    isRefusal(command) ? [{ line: index + 1, code: command.refused, detail: command.detail }] : [],
+  );
+  if (refusals.length === 0) return commands.map((command) => ({ command: command as Command, context }));
+  const detail = `${refusals.length} of ${commands.length} commands were refused, so none was done`;
+  return refuse('BATCH_REFUSED', detail, { details: { refusals } });
+}
+
+async function ask<T extends object>(
+  ledger: LedgerName,
+  freshness: Freshness,
+  query: (ledger: LedgerName, freshness: Freshness) => Promise<T>,
+): Promise<T | Refusal> {
+  const [named, fresh] = [admitLedger(ledger), admitFreshness(freshness)];
+  if (isRefusal(named)) return named;
+  return isRefusal(fresh) ? fresh : answerOf(() => query(named, fresh));
+}
+
+/** What the stores cannot do now is a refusal as well. */
+async function answerOf<T>(query: () => Promise<T>): Promise<T | Refusal> {
+  try {
+    return await query();
+  } catch (error) {
+    if (error instanceof EventStoreError || error instanceof ReadModelError) return refusalOfStore(error);
+    throw error;
+  }
+}

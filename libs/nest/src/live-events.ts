@@ -1,0 +1,96 @@
+import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { filter, Observable, share, Subject, takeUntil, type Subscriber } from 'rxjs';
+import { isBindingEvent, type BindingEventType, type BindingIdentity } from '#domain';
+import { readLedgerEvent, viewEvent, type EventView } from '#ledger';
+import type { RecordedEvent } from '#event-store';
+import type { OpenedLedger } from '#runtime';
+import { OPENED_LEDGER } from './options.js';
+
+/** What happened to a binding: its identity after the event, and what the event changed. */
+export type LiveEvent = EventView & BindingIdentity & { type: BindingEventType };
+
+/** Each member names one value, or several of which one must fit; without members every event fits. */
+export interface LiveFilter {
+  backend?: string | readonly string[];
+  model?: string | readonly string[];
+  type?: BindingEventType | readonly BindingEventType[];
+}
+
+/**
+ * Events as they are recorded, by this process or another, each ledger's in order. For live reactions: they begin when
+ * somebody subscribes and have no memory, so nothing durable may hang on them; what happens between two subscriptions, or
+ * while the process is down, never comes.
+ *
+ * All subscribers share one subscription to the store, which is read as fast as they take the events. Taking is
+ * synchronous: rxjs' own `concatMap` and its like queue without bound behind it. For reactions that take their time there is
+ * `oneAtATime`. When the store fails for good, subscribers get the error; at shutdown the observables complete.
+ */
+@Injectable()
+export class LedgerEvents implements BeforeApplicationShutdown {
+  private readonly closing = new Subject<void>();
+  private closed = false;
+  private started = Promise.resolve();
+  private readonly all: Observable<LiveEvent>;
+
+  constructor(@Inject(OPENED_LEDGER) private readonly opened: OpenedLedger) {
+    this.all = new Observable<LiveEvent>((subscriber) => this.connect(subscriber)).pipe(takeUntil(this.closing), share());
+  }
+
+  live(wanted: LiveFilter = {}): Observable<LiveEvent> {
+    return this.all.pipe(filter((event) => fits(event, wanted)));
+  }
+
+  /** Resolves when everything that is recorded from now on reaches those who have subscribed: a moment after the first did. */
+  async listening(): Promise<void> {
+    await this.started;
+  }
+
+  beforeApplicationShutdown(): void {
+    this.closed = true;
+    this.closing.next();
+  }
+
+  private connect(subscriber: Subscriber<LiveEvent>): (() => void) | void {
+    if (this.closed) return subscriber.complete();
+    const ended = new AbortController();
+    const end = this.opened.store.endPosition();
+    this.started = end.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.follow(end, subscriber, ended.signal).then(
+      () => subscriber.complete(),
+      (error: unknown) => subscriber.error(error),
+    );
+    return () => ended.abort();
+  }
+
+  private async follow(end: Promise<string>, subscriber: Subscriber<LiveEvent>, ended: AbortSignal): Promise<void> {
+    const { store, streams } = this.opened;
+    const from = { streamPrefix: `${streams.prefix}ledger-`, after: await end };
+    for await (const { events } of store.subscribe(from, ended)) {
+      for (const recorded of events) {
+        const event = await this.viewOf(recorded);
+        if (ended.aborted) return;
+        if (event !== undefined) subscriber.next(event);
+      }
+    }
+  }
+
+  private async viewOf(recorded: RecordedEvent): Promise<LiveEvent | undefined> {
+    const ledger = this.opened.streams.ledgerOf(recorded.stream);
+    const event = readLedgerEvent(recorded);
+    if (ledger === undefined || !isBindingEvent(event)) return undefined;
+    const place = { ...ledger, localModel: await this.opened.queries.localModelOf(ledger) };
+    // An event of a binding has all members of its identity, which the view's type leaves open.
+    return viewEvent(place, recorded.position, event) as LiveEvent;
+  }
+}
+
+function fits(event: LiveEvent, { backend, model, type }: LiveFilter): boolean {
+  return isOneOf(event.backend, backend) && isOneOf(event.model, model) && isOneOf(event.type, type);
+}
+
+function isOneOf(value: string, wanted: string | readonly string[] | undefined): boolean {
+  return wanted === undefined || (typeof wanted === 'string' ? wanted === value : wanted.includes(value));
+}

@@ -1,0 +1,89 @@
+import { ledgerKey, type IdempotencyRecord } from '#domain';
+import { transaction, type SqliteDatabase } from '#sqlite';
+import type { ApplyResult, BindingWrite, LedgerBatch } from '../src/port.js';
+import { isLiveRow, updatedRow, type BindingRow } from './codec.js';
+import { FieldIndex } from './field-index.js';
+import type { Statements } from './statements.js';
+
+/** A binding as it is stored, and the number of its row. */
+type StoredRow = [...BindingRow, number: number];
+
+/** Applies batches, each in one transaction: a reader sees all of it or nothing. */
+export class BatchWriter {
+  constructor(
+    private readonly db: SqliteDatabase,
+    private readonly statements: Statements,
+  ) {}
+
+  apply(batch: LedgerBatch): ApplyResult {
+    return transaction(this.db, () => {
+      const progress = this.statements.ledgerProgress.get(ledgerKey(batch.ledger));
+      if (progress === undefined) return 'superseded';
+      const [ledger, generation, checkpoint, indexes] = progress;
+      if (generation !== batch.generation || checkpoint !== batch.after) return 'superseded';
+      this.writeBindings(ledger, batch, new FieldIndex(this.statements, ledger, JSON.parse(indexes) as string[]));
+      for (const record of batch.idempotency) this.remember(ledger, record);
+      this.writeLedger(ledger, batch);
+      return 'applied';
+    });
+  }
+
+  private writeBindings(ledger: number, batch: LedgerBatch, fields: FieldIndex): void {
+    const { indexes } = batch.state.rules;
+    fields.drop(indexes);
+    const stored = this.storedOf(ledger, batch.bindings);
+    for (const write of batch.bindings) this.writeBinding(ledger, batch, write, stored.get(write.update.id), fields);
+    fields.add(indexes);
+  }
+
+  private storedOf(ledger: number, writes: readonly BindingWrite[]): Map<string, StoredRow> {
+    const ids = JSON.stringify(writes.map(({ update }) => update.id));
+    return new Map(this.statements.storedByIds.all(ids, ledger).map((row) => [row[0], row]));
+  }
+
+  /** Writes where the stored version is lower. */
+  private writeBinding(
+    ledger: number,
+    batch: LedgerBatch,
+    { created, update }: BindingWrite,
+    stored: StoredRow | undefined,
+    fields: FieldIndex,
+  ): void {
+    const storedVersion = stored?.[6] ?? 0;
+    if (stored !== undefined && storedVersion >= update.version) return;
+    if (stored === undefined && !created) throw broken(batch, `binding ${update.id} is not there to be changed`);
+    // The batch cannot have raised the version more often than it has events.
+    if (update.version - storedVersion > batch.to - batch.after) {
+      throw broken(batch, `binding ${update.id} goes from version ${storedVersion} to ${update.version}`);
+    }
+    const row = updatedRow(stored?.slice(0, -1) as BindingRow | undefined, update);
+    if (stored === undefined) this.statements.insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, ...row);
+    else this.updateRow(stored, row);
+    fields.replace(stored, row);
+  }
+
+  private updateRow(stored: StoredRow, row: BindingRow): void {
+    const number = stored[13];
+    const [, recordId, externalId, syncDate, data, state, version, revision, , updatedAt] = row;
+    if (recordId !== stored[1] || externalId !== stored[2] || state !== stored[5]) {
+      this.statements.updateBinding.run(isLiveRow(row) ? 0 : 1, ...(row.slice(1) as (string | number | null)[]), number);
+    } else if (syncDate !== stored[3]) {
+      this.statements.syncBinding.run(syncDate, data, version, revision, updatedAt, number);
+    } else {
+      this.statements.touchBinding.run(data, version, revision, updatedAt, number);
+    }
+  }
+
+  private remember(ledger: number, { scopedKey, request, answer, at }: IdempotencyRecord): void {
+    this.statements.rememberKey.run(ledger, scopedKey, request, JSON.stringify(answer), at);
+  }
+
+  private writeLedger(ledger: number, { to, hash, at, state }: LedgerBatch): void {
+    const { localModel, indexes } = state.rules;
+    this.statements.updateLedger.run(to, hash, at, localModel, JSON.stringify(indexes), JSON.stringify(state), ledger);
+  }
+}
+
+function broken({ ledger, after, to }: LedgerBatch, what: string): Error {
+  return new Error(`broken invariant: in ${ledgerKey(ledger)}, revisions ${after + 1} to ${to}, ${what}`);
+}

@@ -1,0 +1,30 @@
+/** Rows of everything but bindings, as what they mean. */
+import type { Answer, IdempotencyRecord, JsonObject, LedgerState } from '#domain';
+import type { CatalogDocument, LedgerDocument } from '../src/port.js';
+
+export type LedgerRow = [
+  name: string,
+  backend: string,
+  model: string,
+  generation: string,
+  checkpoint: number,
+  hash: string,
+  at: string,
+  state: string,
+];
+export type CatalogRow = [id: string, revision: number, document: string];
+export type IdempotencyRow = [scopedKey: string, request: string, answer: string, at: string];
+
+export function documentOf([, backend, model, generation, checkpoint, hash, at, state]: LedgerRow): LedgerDocument {
+  const parsed = JSON.parse(state) as LedgerState;
+  // A batch is applied in one transaction: a reader never sees one that is under way.
+  return { ledger: { backend, model }, generation, checkpoint, applying: checkpoint, hash, at, state: parsed };
+}
+
+export function recordOf([scopedKey, request, answer, at]: IdempotencyRow): IdempotencyRecord {
+  return { scopedKey, request, answer: JSON.parse(answer) as Answer, at };
+}
+
+export function catalogDocumentOf([id, revision, document]: CatalogRow): CatalogDocument {
+  return { id, revision, document: JSON.parse(document) as JsonObject };
+}

@@ -1,0 +1,10 @@
+/** An SQL text with the type of the rows that it answers. */
+export interface Sql<Row extends unknown[]> {
+  text: string;
+  /** Only a type: nothing is ever there. */
+  row?: Row;
+}
+
+export function sql<Row extends unknown[] = []>(text: string): Sql<Row> {
+  return { text };
+}

@@ -1,0 +1,149 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openDatabase, setPragma } from '#sqlite';
+import { AppliedLedger } from '../../../test/support/read-model/applied-ledger.js';
+import { temporaryFolders } from '../../../test/support/temporary-folders.js';
+import { readModelContract } from '../src/contract.js';
+import type { ReadModel } from '../src/port.js';
+import { toReadModelError } from './errors.js';
+import { openSqliteReadModel, READ_MODEL_FILE } from './index.js';
+
+const newFolder = temporaryFolders();
+
+function alone(readModel: ReadModel) {
+  return { write: readModel, read: readModel, close: () => readModel.close() };
+}
+
+async function twoOn(folder: string) {
+  const write = await openSqliteReadModel({ folder });
+  const read = await openSqliteReadModel({ folder });
+  const close = async () => {
+    await read.close();
+    await write.close();
+  };
+  return { write, read, close };
+}
+
+readModelContract('SQLite in memory', async () => alone(await openSqliteReadModel({ memory: true })));
+readModelContract('SQLite in a folder', async () => alone(await openSqliteReadModel({ folder: newFolder() })));
+readModelContract('SQLite, two on one folder', () => twoOn(newFolder()));
+
+describe('the SQLite read model', () => {
+  it('has after a restart what it had before', async () => {
+    const folder = newFolder();
+    const first = await openSqliteReadModel({ folder });
+    const ledger = await AppliedLedger.open(alone(first), { indexes: ['colour'] });
+    ledger.bind('1', 'A', { data: { colour: 'red' } });
+    await ledger.apply();
+    await first.savePosition('7');
+    const document = await first.ledgerDocument(ledger.name);
+    await first.close();
+    const second = await openSqliteReadModel({ folder });
+    expect(await second.ledgerDocument(ledger.name)).toEqual(document);
+    expect(await second.position()).toBe('7');
+    expect((await second.list(ledger.name, { data: { colour: 'red' } }, 10)).items).toEqual(ledger.live());
+    await second.close();
+  });
+
+  it('changes nothing of a batch that it cannot apply', async () => {
+    const stores = alone(await openSqliteReadModel({ memory: true }));
+    const ledger = await AppliedLedger.open(stores);
+    const { id } = ledger.bind('1', 'A');
+    await ledger.apply();
+    const before = await stores.read.ledgerDocument(ledger.name);
+    ledger.bind('2', 'B');
+    const [lost] = ledger.takeBatch().bindings;
+    const next = { ...ledger.takeBatch(), after: 1, to: 3 };
+    const changed = {
+      created: false,
+      update: { ...lost?.update, id, recordId: '1', version: 2 } as NonNullable<typeof lost>['update'],
+    };
+    const gap = { created: false, update: { ...changed.update, version: 5 } };
+    const missing = { created: false, update: { ...changed.update, id: 'missing' } };
+    for (const bindings of [
+      [lost, changed, missing],
+      [lost, gap],
+    ].map((writes) => writes.filter((write) => write !== undefined))) {
+      await expect(stores.write.apply({ ...next, bindings })).rejects.toThrow(/broken invariant/);
+      expect(await stores.read.ledgerDocument(ledger.name)).toEqual(before);
+      expect((await stores.read.list(ledger.name, {}, 10)).items).toEqual(
+        ledger.live().filter(({ recordId }) => recordId === '1'),
+      );
+    }
+    await stores.close();
+  });
+
+  it('lets others have their turn during a long search', async () => {
+    const stores = alone(await openSqliteReadModel({ memory: true }));
+    const ledger = await AppliedLedger.open(stores);
+    for (let index = 0; index < 3_000; index += 1) ledger.bind(`r${index}`, `e${index}`);
+    await ledger.apply();
+    let turns = 0;
+    let searching = true;
+    const count = () => {
+      turns += 1;
+      if (searching) setImmediate(count);
+    };
+    setImmediate(count);
+    await stores.read.list(ledger.name, { data: { none: 'x' } }, 10);
+    searching = false;
+    expect(turns).toBeGreaterThan(8);
+    await stores.close();
+  });
+});
+
+describe('a SQLite read model that cannot be used', () => {
+  it('answers reads and refuses writes while another connection writes', async () => {
+    const folder = newFolder();
+    const readModel = await openSqliteReadModel({ folder }, { busyTimeoutMs: 0 });
+    const ledger = await AppliedLedger.open(alone(readModel));
+    await ledger.apply();
+    const other = openDatabase(join(folder, READ_MODEL_FILE));
+    other.exec('BEGIN IMMEDIATE');
+    ledger.bind('1', 'A');
+    const batch = ledger.takeBatch();
+    await expect(readModel.apply(batch)).rejects.toMatchObject({ name: 'ReadModelError', code: 'UNAVAILABLE' });
+    expect(await readModel.ledgerDocument(ledger.name)).toMatchObject({ checkpoint: 0 });
+    other.exec('ROLLBACK');
+    expect(await readModel.apply(batch)).toBe('applied');
+    other.close();
+    await readModel.close();
+  });
+
+  it('says so when it is locked, full, damaged, or the disk fails; anything else stays what it is', () => {
+    const failing = (errcode: number) => Object.assign(new Error('it fails'), { errcode });
+    for (const code of [5, 6, 10, 10 | (3 << 8), 11, 13, 14]) {
+      expect(toReadModelError(failing(code))).toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringContaining('it fails') as string,
+      });
+    }
+    for (const error of [failing(19), failing(1), new Error('broken invariant'), 'text'])
+      expect(toReadModelError(error)).toBe(error);
+  });
+
+  it('refuses a database of a newer version, one that is none, and a folder that is none', async () => {
+    const newer = newFolder();
+    const db = openDatabase(join(newer, READ_MODEL_FILE));
+    setPragma(db, 'user_version', 99);
+    db.close();
+    const damaged = newFolder();
+    writeFileSync(join(damaged, READ_MODEL_FILE), 'no database at all, '.repeat(1_000));
+    const file = join(newFolder(), 'file');
+    writeFileSync(file, '');
+    await expect(openSqliteReadModel({ folder: newer })).rejects.toThrow(/version 99.*newer/);
+    for (const folder of [newer, damaged, file]) {
+      await expect(openSqliteReadModel({ folder })).rejects.toMatchObject({ name: 'ReadModelError', code: 'UNAVAILABLE' });
+    }
+  });
+});
+
+describe('the statements', () => {
+  it('are all in the registry whose plans are checked', () => {
+    const files = readdirSync(import.meta.dirname).filter((file) => /(?<!\.spec)\.ts$/.test(file) && file !== 'statements.ts');
+    const texts = files.map((file) => readFileSync(join(import.meta.dirname, file), 'utf8'));
+    expect(files.length).toBeGreaterThan(8);
+    expect(files.filter((_, index) => /\.(prepare|exec)\(/.test(texts[index] as string))).toEqual([]);
+  });
+});

@@ -1,0 +1,122 @@
+/** Every statement of the adapter: what is not here is not run, and the plan of each is checked by `query-plan.spec.ts`. */
+import type { SqliteDatabase, SqliteStatement } from '#sqlite';
+import { BINDING_COLUMNS, BINDING_COLUMNS_OF_B, type BindingRow } from './codec.js';
+import { LIST_STATEMENTS } from './list-statements.js';
+import type { CatalogRow, IdempotencyRow, LedgerRow } from './documents.js';
+import { sql, type Sql } from './sql.js';
+
+const LEDGER_COLUMNS = 'name, backend, model, generation, checkpoint, hash, at, state';
+const ANY_STATE = 'unbound IN (0, 1)';
+/** A list of keys as JSON. SQLite walks it as a table, which is several times as fast as a statement for each key. */
+const KEYS = 'json_each(?) k CROSS JOIN bindings b';
+
+export const STATEMENTS = {
+  ...LIST_STATEMENTS,
+
+  beginRead: sql('BEGIN'),
+  endRead: sql('COMMIT'),
+
+  // ── Ledgers ──
+  insertLedger: sql(
+    `INSERT INTO ledgers (${LEDGER_COLUMNS}, indexes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]') ON CONFLICT (name) DO NOTHING`,
+  ),
+  ledger: sql<LedgerRow>(`SELECT ${LEDGER_COLUMNS} FROM ledgers WHERE name = ?`),
+  ledgersAfter: sql<LedgerRow>(`SELECT ${LEDGER_COLUMNS} FROM ledgers WHERE name > ? ORDER BY name LIMIT ?`),
+  ledgerNumber: sql<[number: number]>('SELECT number FROM ledgers WHERE name = ?'),
+  ledgerCheckpoint: sql<[checkpoint: number]>('SELECT checkpoint FROM ledgers WHERE number = ?'),
+  ledgerIndexes: sql<[indexes: string]>('SELECT indexes FROM ledgers WHERE number = ?'),
+  ledgerProgress: sql<[number: number, generation: string, checkpoint: number, indexes: string]>(
+    'SELECT number, generation, checkpoint, indexes FROM ledgers WHERE name = ?',
+  ),
+  updateLedger: sql(
+    'UPDATE ledgers SET checkpoint = ?, hash = ?, at = ?, local_model = ?, indexes = ?, state = ? WHERE number = ?',
+  ),
+
+  // ── Bindings, read ──
+  liveByExternalId: sql<BindingRow>(
+    `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_external_id
+     WHERE external_id = ? AND ledger = ? AND unbound = 0`,
+  ),
+  liveByExternalIds: sql<BindingRow>(
+    `SELECT ${BINDING_COLUMNS_OF_B} FROM ${KEYS} INDEXED BY bindings_by_external_id
+     ON b.external_id = k.value AND b.ledger = ? AND b.unbound = 0`,
+  ),
+  liveByRecordIds: sql<BindingRow>(
+    `SELECT ${BINDING_COLUMNS_OF_B} FROM ${KEYS} INDEXED BY bindings_by_record
+     ON b.record_id = k.value AND b.ledger = ? AND b.unbound = 0`,
+  ),
+  byId: sql<BindingRow>(
+    `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_id WHERE ledger = ? AND ${ANY_STATE} AND id = ?`,
+  ),
+  byIds: sql<BindingRow>(
+    `SELECT ${BINDING_COLUMNS_OF_B} FROM ${KEYS} INDEXED BY bindings_by_id ON b.ledger = ? AND b.${ANY_STATE} AND b.id = k.value`,
+  ),
+  ofLocalRecord: sql<[...BindingRow, backend: string, model: string]>(
+    `SELECT ${BINDING_COLUMNS_OF_B}, l.backend, l.model FROM ledgers l CROSS JOIN bindings b INDEXED BY bindings_by_record
+     ON b.record_id = ? AND b.ledger = l.number AND b.unbound <= ? WHERE l.local_model = ? ORDER BY l.name, b.id`,
+  ),
+  newestSyncDate: sql<[syncDate: string]>(
+    `SELECT sync_date FROM bindings INDEXED BY bindings_by_sync_date
+     WHERE ledger = ? AND unbound = 0 ORDER BY sync_date DESC LIMIT 1`,
+  ),
+
+  // ── Bindings, written ──
+  storedByIds: sql<[...BindingRow, number: number]>(
+    `SELECT ${BINDING_COLUMNS_OF_B}, b.number FROM ${KEYS} INDEXED BY bindings_by_id
+     ON b.ledger = ? AND b.${ANY_STATE} AND b.id = k.value`,
+  ),
+  insertBinding: sql(
+    `INSERT INTO bindings (ledger, unbound, ${BINDING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ),
+  // An index is written when one of its columns is named, changed or not: so there is a statement for what changes seldom.
+  touchBinding: sql('UPDATE bindings SET data = ?, version = ?, revision = ?, updated_at = ? WHERE number = ?'),
+  syncBinding: sql('UPDATE bindings SET sync_date = ?, data = ?, version = ?, revision = ?, updated_at = ? WHERE number = ?'),
+  updateBinding: sql(
+    `UPDATE bindings SET unbound = ?, record_id = ?, external_id = ?, sync_date = ?, data = ?, state = ?, version = ?, revision = ?,
+     created_at = ?, updated_at = ?, unbound_at = ?, cause = ?, reason = ? WHERE number = ?`,
+  ),
+
+  // ── Indexed data ──
+  insertField: sql('INSERT INTO binding_fields (ledger, field, value, binding) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+  deleteField: sql('DELETE FROM binding_fields WHERE ledger = ? AND field = ? AND value = ? AND binding = ?'),
+  clearField: sql('DELETE FROM binding_fields WHERE ledger = ? AND field = ?'),
+  liveDataAfter: sql<[id: string, data: string]>(
+    `SELECT id, data FROM bindings INDEXED BY bindings_by_id WHERE ledger = ? AND unbound = 0 AND id > ? ORDER BY id LIMIT ?`,
+  ),
+
+  // ── Idempotency ──
+  rememberKey: sql(
+    `INSERT INTO idempotency (ledger, scoped_key, request, answer, at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (ledger, scoped_key) DO UPDATE SET request = excluded.request, answer = excluded.answer, at = excluded.at
+     WHERE excluded.at >= at`,
+  ),
+  rememberedKeys: sql<IdempotencyRow>(
+    `SELECT i.scoped_key, i.request, i.answer, i.at FROM json_each(?) k CROSS JOIN idempotency i
+     ON i.ledger = ? AND i.scoped_key = k.value`,
+  ),
+  forgetKeys: sql('DELETE FROM idempotency WHERE number IN (SELECT number FROM idempotency WHERE at < ? ORDER BY at LIMIT ?)'),
+
+  // ── Catalog, and what is known of the whole ──
+  saveCatalog: sql(
+    `INSERT INTO catalog (kind, id, revision, document) VALUES (?, ?, ?, ?)
+     ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision, document = excluded.document
+     WHERE excluded.revision >= revision`,
+  ),
+  catalog: sql<CatalogRow>('SELECT id, revision, document FROM catalog WHERE kind = ? AND id = ?'),
+  catalogAfter: sql<CatalogRow>('SELECT id, revision, document FROM catalog WHERE kind = ? AND id > ? ORDER BY id LIMIT ?'),
+  saveFact: sql('INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'),
+  fact: sql<[value: string]>('SELECT value FROM facts WHERE name = ?'),
+};
+
+type RowOf<S> = S extends Sql<infer Row> ? Row : never;
+export type Statements = { [Name in keyof typeof STATEMENTS]: SqliteStatement<RowOf<(typeof STATEMENTS)[Name]>> };
+
+/** Prepares all of them, so that none is compiled twice and a broken one is noticed when the database is opened. */
+export function prepareStatements(db: SqliteDatabase): Statements {
+  const prepared = Object.entries(STATEMENTS).map(([name, { text }]) => {
+    const statement = db.prepare(text);
+    statement.setReturnArrays(true);
+    return [name, statement];
+  });
+  return Object.fromEntries(prepared) as Statements;
+}

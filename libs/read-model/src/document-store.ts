@@ -1,0 +1,45 @@
+/**
+ * What the stepwise read model needs of a document store that has no transactions: each call reads or changes each document by
+ * itself, and nothing holds several together.
+ */
+export type Scalar = string | number | boolean | null;
+/** Equal to a scalar, one of several, or a number or string below, or at most, a bound. `null` also matches a field that is not there. */
+export type Condition = Scalar | { in: readonly Scalar[] } | { below: number | string } | { atMost: number };
+export type Where = { readonly [field: string]: Condition };
+export type Fields = Record<string, unknown>;
+/** `_id` names the document in its collection, for ever. */
+export type StoredDocument = Fields & { _id: string };
+
+/** One write of a bulk, of one document: fields are set where the document matches, or, in an upsert, where there is none. */
+export interface BulkWrite {
+  id: string;
+  where: Where;
+  set: Fields;
+  upsert: boolean;
+}
+
+export interface BulkResult {
+  /** Documents that were changed or inserted. */
+  written: number;
+  /** Places in the bulk of upserts that matched nothing and found the id taken when they came to insert. */
+  duplicates: number[];
+}
+
+export interface DocumentStore {
+  get(collection: string, id: string): Promise<StoredDocument | undefined>;
+  /** All documents that match, each as it is when it is come upon: not all of the same moment. Where `limit` cuts off is arbitrary. */
+  find(collection: string, where: Where, limit?: number): Promise<StoredDocument[]>;
+  /** False when the id is taken. */
+  insert(collection: string, document: StoredDocument): Promise<boolean>;
+  /** Changes the document with this id in one step, if it matches; `raise` sets a number only if it is higher. False when nothing matched. */
+  update(
+    collection: string,
+    id: string,
+    where: Where,
+    change: { set?: Fields; raise?: Record<string, number> },
+  ): Promise<boolean>;
+  /** Writes in any order, one by one. When it fails, some may have been done and others not, and some may yet be. */
+  bulk(collection: string, writes: readonly BulkWrite[]): Promise<BulkResult>;
+  /** Removes documents that match, at most `limit`; answers how many. When it fails, some may be gone. */
+  remove(collection: string, where: Where, limit: number): Promise<number>;
+}

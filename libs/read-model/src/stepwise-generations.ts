@@ -1,0 +1,162 @@
+import { ledgerKey, UNOPENED, type LedgerName } from '#domain';
+import type { DocumentStore } from './document-store.js';
+import type { LedgerDocument, OpenedLedger } from './port.js';
+import {
+  BINDINGS,
+  documentId,
+  emptyDocument,
+  KEYS,
+  LEDGERS,
+  POINTERS,
+  toLedgerDocument,
+  toPointer,
+  within,
+  type GenerationDocument,
+  type Pointer,
+} from './stepwise-documents.js';
+
+/** What this instance knows of a ledger's current generation, and since when. */
+export interface KnownGeneration {
+  generation: string;
+  readAt: number;
+}
+
+const FIRST_GENERATION: Pointer = { current: '1', building: null, former: null, last: 1 };
+const MAX_KNOWN_LEDGERS = 10_000;
+const MAX_LOOKS = 20;
+const DROP_AT_ONCE = 1_000;
+
+/**
+ * The generations of a ledger's documents. A rebuild makes a new one beside the current one; from when it has caught up, every
+ * batch is applied to it first; then the pointer is switched, and the former one is kept up until it is dropped.
+ */
+export class Generations {
+  private readonly known = new Map<string, KnownGeneration>();
+
+  /** `knowledgeMs`: how long this instance relies on what it read of the pointer; shorter than the grace time of a drop. */
+  constructor(
+    private readonly documents: DocumentStore,
+    private readonly clock: () => number,
+    private readonly knowledgeMs: number,
+  ) {}
+
+  async pointer(ledger: LedgerName): Promise<Pointer | undefined> {
+    const stored = await this.documents.get(POINTERS, ledgerKey(ledger));
+    return stored === undefined ? undefined : toPointer(stored);
+  }
+
+  async document(ledger: LedgerName, generation: string): Promise<GenerationDocument | undefined> {
+    const stored = await this.documents.get(LEDGERS, documentId(ledger, generation));
+    return stored === undefined ? undefined : toLedgerDocument(stored);
+  }
+
+  /** The generation that lookups answer from; `undefined` for a ledger that nothing was projected of. */
+  async knownCurrent(ledger: LedgerName): Promise<KnownGeneration | undefined> {
+    const key = ledgerKey(ledger);
+    const known = this.known.get(key);
+    if (known !== undefined && this.isYoung(known)) return known;
+    const readAt = this.clock();
+    const pointer = await this.pointer(ledger);
+    if (pointer === undefined) return undefined;
+    if (this.known.size >= MAX_KNOWN_LEDGERS) this.known.clear();
+    const read = { generation: pointer.current, readAt };
+    this.known.set(key, read);
+    return read;
+  }
+
+  isYoung({ readAt }: KnownGeneration): boolean {
+    return this.clock() - readAt <= this.knowledgeMs;
+  }
+
+  /** What was known turned out to be over. */
+  forget(ledger: LedgerName): void {
+    this.known.delete(ledgerKey(ledger));
+  }
+
+  /** The documents that a projector keeps up. The ledger's document comes before the pointer, so that whoever sees one finds the other. */
+  async open(ledger: LedgerName): Promise<OpenedLedger> {
+    for (let look = 0; look < MAX_LOOKS; look += 1) {
+      const pointer = (await this.pointer(ledger)) ?? (await this.create(ledger));
+      const current = await this.document(ledger, pointer.current);
+      if (current === undefined) continue;
+      const opened: OpenedLedger = current;
+      const next = current.successor === pointer.building ? await this.documentOf(ledger, pointer.building) : undefined;
+      const former = await this.documentOf(ledger, pointer.former);
+      if (next !== undefined) opened.next = next;
+      if (former !== undefined) opened.former = former;
+      return opened;
+    }
+    throw new Error(`broken invariant: the current generation of ${ledgerKey(ledger)} has no document`);
+  }
+
+  private async create(ledger: LedgerName): Promise<Pointer> {
+    await this.documents.insert(LEDGERS, emptyDocument(ledger, FIRST_GENERATION.current, UNOPENED));
+    await this.documents.insert(POINTERS, { _id: ledgerKey(ledger), ...FIRST_GENERATION });
+    return (await this.pointer(ledger)) ?? FIRST_GENERATION;
+  }
+
+  private async documentOf(ledger: LedgerName, generation: string | null): Promise<LedgerDocument | undefined> {
+    return generation === null ? undefined : this.document(ledger, generation);
+  }
+
+  /** Begins a generation beside the current one, or goes on with one that was begun. `undefined`: the former one is to be dropped first. */
+  async begin(ledger: LedgerName): Promise<LedgerDocument | undefined> {
+    const { last, building, former } = (await this.pointer(ledger)) ?? (await this.create(ledger));
+    if (former !== null) return undefined;
+    const generation = building ?? String(last + 1);
+    if (building === null) {
+      const reserved = { building: generation, last: last + 1 };
+      const begun = await this.documents.update(
+        POINTERS,
+        ledgerKey(ledger),
+        { last, building: null, former: null },
+        { set: reserved },
+      );
+      if (!begun) return this.begin(ledger);
+    }
+    await this.documents.insert(LEDGERS, emptyDocument(ledger, generation, UNOPENED));
+    return this.document(ledger, generation);
+  }
+
+  /**
+   * From now on no batch is applied to the current generation before it is applied to the one being built. False when that has
+   * yet to catch up with what is already being applied.
+   */
+  async follow(ledger: LedgerName): Promise<boolean> {
+    const pointer = await this.pointer(ledger);
+    const building = pointer?.building ?? undefined;
+    if (pointer === undefined || building === undefined) return true;
+    const next = await this.document(ledger, building);
+    if (next === undefined) return false;
+    const where = { successor: null, applying: { atMost: next.checkpoint } };
+    await this.documents.update(LEDGERS, documentId(ledger, pointer.current), where, { set: { successor: building } });
+    return (await this.document(ledger, pointer.current))?.successor === building;
+  }
+
+  /** Makes the generation that was built, and is followed, the current one. */
+  async switchOver(ledger: LedgerName): Promise<void> {
+    const pointer = await this.pointer(ledger);
+    if (pointer === undefined || pointer.building === null) return;
+    const { current, building } = pointer;
+    const followed = (await this.document(ledger, current))?.successor === building;
+    if (!followed) throw new Error(`broken invariant: ${ledgerKey(ledger)} is switched to a generation that is not kept up`);
+    await this.documents.update(
+      POINTERS,
+      ledgerKey(ledger),
+      { current, building },
+      { set: { current: building, building: null, former: current } },
+    );
+  }
+
+  /** Drops the former generation. Its ledger document goes first: whoever does not find that starts over, and misses nothing that is gone. */
+  async drop(ledger: LedgerName): Promise<void> {
+    const former = (await this.pointer(ledger))?.former ?? null;
+    if (former === null) return;
+    const scope = within(ledger, former);
+    await this.documents.remove(LEDGERS, scope, 1);
+    for (const collection of [BINDINGS, KEYS]) {
+      while ((await this.documents.remove(collection, scope, DROP_AT_ONCE)) > 0);
+    }
+    await this.documents.update(POINTERS, ledgerKey(ledger), { former }, { set: { former: null } });
+  }
+}

@@ -1,0 +1,33 @@
+/** The thread in which an embedded ledger is projected. It opens the same files, and tells the main thread how far it is. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { openSqliteEventStore } from '#event-store/sqlite';
+import { ProjectionProgress, StreamNames } from '#ledger';
+import { openSqliteReadModel } from '#read-model/sqlite';
+import { projectInThread, type ProjectionMessage, type ProjectionWorkerData } from './projection.js';
+
+const TROUBLES_EVERY_MS = 500;
+
+async function main(): Promise<void> {
+  const { folder, prefix, maxEvents } = workerData as ProjectionWorkerData;
+  const store = await openSqliteEventStore({ folder, readOnly: true });
+  const readModel = await openSqliteReadModel({ folder });
+  const send = (message: ProjectionMessage) => parentPort?.postMessage(message);
+  const progress = new ProjectionProgress(readModel);
+  progress.report = (ledger, checkpoint, at) => send({ kind: 'applied', ledger, checkpoint, at });
+  const projection = projectInThread({ store, readModel, streams: new StreamNames(prefix), progress }, maxEvents);
+  let told = 0;
+  const telling = setInterval(() => {
+    for (const trouble of projection.troubles().slice(told)) send({ kind: 'troubled', trouble });
+    told = projection.troubles().length;
+  }, TROUBLES_EVERY_MS);
+  parentPort?.once('message', () => {
+    clearInterval(telling);
+    void projection
+      .stop()
+      .then(() => store.close())
+      .then(() => readModel.close())
+      .finally(() => parentPort?.close());
+  });
+}
+
+await main();

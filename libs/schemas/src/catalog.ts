@@ -1,0 +1,51 @@
+/** Backend types, models and backends on the wire. What their values may be is the domain's to say; here are their shapes. */
+import { z } from 'zod';
+import { idSchema, jsonObjectSchema } from './values.js';
+
+const text = z.string();
+
+export const backendTypeBody = z
+  .strictObject({
+    label: text.optional(),
+    versions: z.array(z.strictObject({ value: text, label: text })).optional(),
+    settingsSchema: jsonObjectSchema.optional().meta({
+      description:
+        'JSON Schema of the settings of backends of this type; members with `x-secret: true` are kept like the password.',
+    }),
+  })
+  .meta({ id: 'BackendTypeRequest' });
+
+export const modelBody = z
+  .strictObject({
+    backendType: text,
+    localModel: text.nullable(),
+    dataSchema: jsonObjectSchema.optional().meta({ description: "JSON Schema of the bindings' data." }),
+    cardinality: z.enum(['one', 'many']).optional(),
+    indexes: z.array(text).optional().meta({ description: 'Members of `data` that can be filtered on, at most 5.' }),
+  })
+  .meta({ id: 'ModelRequest' });
+
+const backendFields = {
+  name: text.optional(),
+  location: text.meta({ format: 'uri', description: 'URL, without user and password.' }),
+  version: text.nullable().optional(),
+  username: text.nullable().optional(),
+  password: text.nullable().optional().meta({ format: 'password', writeOnly: true }),
+  settings: jsonObjectSchema.optional(),
+};
+export const backendBody = z.strictObject({ id: text, type: text, ...backendFields }).meta({ id: 'BackendRequest' });
+export const backendChangeBody = z
+  .strictObject({ ...backendFields, location: backendFields.location.optional() })
+  .meta({ id: 'BackendChange' });
+
+const ids = z.array(idSchema);
+export const lookupBody = z
+  .strictObject({ externalIds: ids.optional(), recordIds: ids.optional() })
+  .refine(
+    ({ externalIds, recordIds }) => (externalIds === undefined) !== (recordIds === undefined),
+    'names either externalIds or recordIds',
+  )
+  .meta({ id: 'LookupRequest' });
+export const backendLookupBody = z
+  .record(z.string(), z.strictObject({ externalIds: ids.optional(), recordIds: ids.optional() }))
+  .meta({ id: 'BackendLookupRequest', description: 'By model.' });

@@ -1,0 +1,157 @@
+/** What happens in a run, before it happens: the commands, lookups and repetitions of each client, and what is to go wrong. */
+import type { Command, Cardinality } from '#domain';
+import { NO_FAULTS, type FaultRates } from './simulation/faults.js';
+import { Random } from './simulation/random.js';
+
+/** How a command names its binding instead: by what some client has seen before. */
+export type BySeen = 'bindingId' | 'ifBinding' | 'expectedVersion';
+
+export interface CommandStep {
+  kind: 'command';
+  command: Command;
+  by?: BySeen;
+  /** Which of the bindings seen so far is meant; taken modulo their number. */
+  seen: number;
+  key?: string;
+}
+
+export type Step = { client: number; ledger: number } & (
+  | CommandStep
+  | { kind: 'group'; commands: CommandStep[]; atomic: boolean }
+  /** The same request as that of an earlier step, with the same key, from another client. */
+  | { kind: 'repeat'; of: CommandStep }
+  | { kind: 'lookup'; what: Lookup; fresh: boolean }
+  | { kind: 'foreign'; commands: CommandStep[] }
+);
+
+export type Lookup =
+  | { by: 'externalId'; externalId: string }
+  | { by: 'externalIds'; externalIds: string[] }
+  | { by: 'recordIds'; recordIds: string[] }
+  | { by: 'id'; seen: number };
+
+export interface Plan {
+  seed: number;
+  steps: Step[];
+  rates: FaultRates;
+  cardinality: Cardinality;
+  limits: { batchCommands: number; tailEvents: number; projectionEvents: number };
+  /** How far the clock of each process is off. */
+  clockOffsetsMs: number[];
+}
+
+export const PROCESSES = 4;
+export const CLIENTS = 10;
+const RECORDS = ['r1', 'r2', 'r3', 'r4'];
+const EXTERNAL_IDS = ['e1', 'e2', 'e3', 'e4'];
+const DATES = ['2026-03-01T00:00:00.000Z', '2026-03-02T00:00:00.000Z', '2026-03-02T12:00:00.000Z', '2026-03-03T00:00:00.000Z'];
+
+const HEAVY: FaultRates = {
+  lostAcknowledgement: 0.08,
+  lateCommit: 0.08,
+  appendUnavailable: 0.03,
+  readUnavailable: 0.01,
+  documents: 0.02,
+  projectorCrash: 0.01,
+  writerCrash: 0.002,
+};
+const LIGHT: FaultRates = { ...NO_FAULTS, lostAcknowledgement: 0.05, lateCommit: 0.05, projectorCrash: 0.005 };
+const CRASHES: FaultRates = { ...NO_FAULTS, documents: 0.03, projectorCrash: 0.03 };
+
+export function planOf(seed: number): Plan {
+  const random = new Random(seed);
+  const generator = new StepGenerator(random);
+  const length = random.between(30, 60);
+  return {
+    seed,
+    steps: Array.from({ length }, () => generator.step()),
+    rates: random.pick([NO_FAULTS, LIGHT, CRASHES, HEAVY]),
+    cardinality: random.chance(0.7) ? 'one' : 'many',
+    limits: {
+      batchCommands: random.between(1, 6),
+      tailEvents: random.pick([8, 20, 1_000]),
+      projectionEvents: random.between(1, 8),
+    },
+    clockOffsetsMs: Array.from({ length: PROCESSES }, () => (random.chance(0.02) ? 20_000 : random.between(-2_000, 2_000))),
+  };
+}
+
+class StepGenerator {
+  private readonly keyed: CommandStep[] = [];
+  private keys = 0;
+
+  constructor(private readonly random: Random) {}
+
+  step(): Step {
+    const { random } = this;
+    const at = { client: random.below(CLIENTS), ledger: 0 };
+    const kind = random.weighted([
+      [10, 'command'],
+      [2, 'group'],
+      [2, 'repeat'],
+      [5, 'lookup'],
+      [2, 'foreign'],
+    ] as const);
+    if (kind === 'group') return { ...at, kind, commands: this.commands(random.between(2, 4)), atomic: random.chance(0.5) };
+    if (kind === 'foreign') return { ...at, kind, commands: this.commands(random.between(1, 3)) };
+    if (kind === 'lookup') return { ...at, kind, what: this.lookup(), fresh: random.chance(0.4) };
+    if (kind === 'repeat' && this.keyed.length > 0) return { ...at, kind, of: random.pick(this.keyed) };
+    return { ...at, ...this.command() };
+  }
+
+  private commands(count: number): CommandStep[] {
+    return Array.from({ length: count }, () => this.command());
+  }
+
+  private command(): CommandStep {
+    const { random } = this;
+    const step: CommandStep = { kind: 'command', command: this.request(), seen: random.below(1_000) };
+    if (random.chance(0.25)) step.by = random.pick(['bindingId', 'ifBinding', 'expectedVersion'] as const);
+    if (random.chance(0.5)) {
+      step.key = `k${(this.keys += 1)}`;
+      this.keyed.push(step);
+    }
+    return step;
+  }
+
+  private request(): Command {
+    const { random } = this;
+    const recordId = random.pick(RECORDS);
+    const externalId = random.pick(EXTERNAL_IDS);
+    const target = random.chance(0.5) ? { recordId } : { externalId };
+    const op = random.weighted([
+      [8, 'bind'],
+      [2, 'pending'],
+      [3, 'sync'],
+      [2, 'changeData'],
+      [4, 'unbind'],
+      [2, 'move'],
+    ] as const);
+    if (op === 'pending') return { op: 'bind', recordId };
+    if (op === 'sync') return { op, ...target, syncDate: random.pick(DATES), force: random.chance(0.2), data: this.data() };
+    if (op === 'changeData') return { op, ...target, data: this.data() ?? { n: 0 } };
+    if (op === 'unbind') return random.chance(0.3) ? { op, recordId, all: true } : { op, ...target };
+    if (op === 'move') return { op, fromRecordId: recordId, toRecordId: random.pick(RECORDS) };
+    const ifBound = random.pick(['refuse', 'replace'] as const);
+    const ifTaken = random.weighted([
+      [3, 'refuse'],
+      [1, 'return'],
+      [3, 'takeOver'],
+    ] as const);
+    return { op, recordId, externalId, ifBound, ifTaken, syncDate: random.pick([...DATES, null]), data: this.data() };
+  }
+
+  private data(): { n: number } | undefined {
+    return this.random.chance(0.4) ? { n: this.random.below(3) } : undefined;
+  }
+
+  private lookup(): Lookup {
+    const { random } = this;
+    const some = (ids: string[]) => random.shuffled(ids).slice(0, random.between(1, 3));
+    const by = random.pick(['externalId', 'externalIds', 'recordIds', 'recordIds', 'id'] as const);
+    if (by === 'externalId') return { by, externalId: random.pick(EXTERNAL_IDS) };
+    if (by === 'externalIds') return { by, externalIds: some(EXTERNAL_IDS) };
+    if (by === 'recordIds') return { by, recordIds: some(RECORDS) };
+    return { by, seen: random.below(1_000) };
+  }
+}

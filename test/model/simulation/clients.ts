@@ -1,0 +1,217 @@
+import { isRefusal, type Binding, type Command, type LedgerName, type RequestContext } from '#domain';
+import { EventStoreError } from '#event-store';
+import type { CommandResult } from '#ledger';
+import { ReadModelError } from '#read-model';
+import { CLIENTS, type CommandStep, type Lookup, type Plan, type Step } from '../plan.js';
+import { appendAsForeigner } from './foreigner.js';
+import type { SimulatedProcess } from './scheduler.js';
+import { LEDGERS, STREAMS, type Instance, type World } from './world.js';
+
+/** One request as it was sent. Its events carry its correlation id. */
+export interface SentRequest {
+  command: Command;
+  context: RequestContext;
+}
+
+/** What a client sent, and what came back: nothing when the process ended, or failed, before it answered. */
+export interface Attempt {
+  ledger: LedgerName;
+  by: string;
+  requests: SentRequest[];
+  atomic: boolean;
+  /** The stream's head when it was sent, and when the answer came. */
+  calledHead: number;
+  answeredHead: number;
+  results: CommandResult[] | undefined;
+}
+
+export interface Sighting {
+  ledger: LedgerName;
+  by: string;
+  what: Lookup & { id?: string };
+  /** The answer must be true at a revision from here … */
+  from: number;
+  /** … to here. */
+  to: number;
+  found: Binding[];
+  /** The revision that the answer names, if it does. */
+  revision?: number;
+}
+
+export const ACTOR = 'job';
+const MAX_THINK_MS = 120;
+const MAX_TRIES = 3;
+const MAX_FINAL_TRIES = 60;
+const FINAL_WAIT_MS = 2_000;
+const MAX_FRESH_LOOKS = 30;
+const TEMPORARY: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'BACKEND_PAUSED']);
+
+/** The clients of the ledger, each of which does its steps one after the other. */
+export class Clients {
+  readonly attempts: Attempt[] = [];
+  readonly sightings: Sighting[] = [];
+  /** Clients that are not through yet. */
+  waiting = 0;
+  private readonly process: SimulatedProcess;
+  private readonly seen: Binding[] = [];
+  /** By key: the same whenever it is repeated. */
+  private readonly resolved = new Map<string, Command>();
+  private readonly unsettled = new Map<string, { step: CommandStep; ledger: LedgerName }>();
+
+  constructor(
+    private readonly world: World,
+    private readonly plan: Plan,
+  ) {
+    this.process = world.startProcess('clients');
+  }
+
+  start(): void {
+    for (let client = 0; client < CLIENTS; client += 1) {
+      const steps = this.plan.steps.filter((step) => step.client === client);
+      this.run(async () => {
+        for (const step of steps) await this.do(step);
+      });
+    }
+  }
+
+  /** What has a key and is not answered yet is asked again until it is. */
+  settle(): void {
+    for (const [key, { step, ledger }] of this.unsettled) {
+      this.run(async () => {
+        for (let tries = 0; tries < MAX_FINAL_TRIES && this.unsettled.has(key); tries += 1) {
+          await this.send(ledger, [step], false);
+          await this.world.scheduler.sleep(this.process, FINAL_WAIT_MS);
+        }
+        if (this.unsettled.has(key)) throw new Error(`the command with key ${key} is never answered`);
+      });
+    }
+  }
+
+  private run(work: () => Promise<void>): void {
+    this.waiting += 1;
+    work()
+      .catch((error: unknown) => this.world.errors.push(error))
+      .finally(() => (this.waiting -= 1));
+  }
+
+  private async do(step: Step): Promise<void> {
+    const { scheduler } = this.world;
+    await scheduler.sleep(this.process, scheduler.random.below(MAX_THINK_MS));
+    const ledger = LEDGERS[step.ledger] as LedgerName;
+    if (step.kind === 'lookup') return this.lookUp(ledger, step.what, step.fresh);
+    if (step.kind === 'foreign') return this.actAsForeigner(ledger, step.commands);
+    const commands = step.kind === 'group' ? step.commands : [step.kind === 'repeat' ? step.of : step];
+    await this.sendUntilAnswered(ledger, commands, step.kind === 'group' && step.atomic);
+  }
+
+  private async sendUntilAnswered(ledger: LedgerName, steps: CommandStep[], atomic: boolean): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const results = await this.send(ledger, steps, atomic);
+      const again = results === undefined || results.some((result) => isRefusal(result) && TEMPORARY.has(result.refused));
+      // Without keys a repetition would be another command.
+      if (!again || tries === MAX_TRIES || steps.some(({ key }) => key === undefined)) return;
+      await this.world.scheduler.sleep(this.process, this.world.scheduler.random.below(MAX_THINK_MS));
+    }
+  }
+
+  private async send(ledger: LedgerName, steps: readonly CommandStep[], atomic: boolean): Promise<CommandResult[] | undefined> {
+    const instance = this.world.scheduler.random.pick(this.world.instances);
+    const attempt = this.begin(ledger, steps, atomic, instance.process.name);
+    attempt.results = await this.orCrash(instance, instance.writer(ledger).submit({ requests: attempt.requests, atomic }));
+    this.end(attempt, steps);
+    return attempt.results;
+  }
+
+  private async actAsForeigner(ledger: LedgerName, steps: readonly CommandStep[]): Promise<void> {
+    const process = this.world.startProcess('foreigner');
+    const attempt = this.begin(ledger, steps, false, process.name);
+    attempt.results = await appendAsForeigner(this.world, process, ledger, attempt.requests);
+    this.end(attempt, steps);
+  }
+
+  private begin(ledger: LedgerName, steps: readonly CommandStep[], atomic: boolean, by: string): Attempt {
+    const number = this.attempts.length;
+    const requests = steps.map((step, index) => ({ command: this.resolve(step), context: { actor: ACTOR, correlationId: `${number}.${index}` } }));
+    const calledHead = this.world.events.head(STREAMS.ledger(ledger));
+    const attempt: Attempt = { ledger, by, requests, atomic, calledHead, answeredHead: calledHead, results: undefined };
+    this.attempts.push(attempt);
+    return attempt;
+  }
+
+  private end(attempt: Attempt, steps: readonly CommandStep[]): void {
+    attempt.answeredHead = this.world.events.head(STREAMS.ledger(attempt.ledger));
+    for (const [index, step] of steps.entries()) {
+      const result = attempt.results?.[index];
+      if (result !== undefined && !isRefusal(result) && result.binding !== null) this.seen.push(result.binding);
+      if (step.key === undefined) continue;
+      const settled = result !== undefined && (!isRefusal(result) || !TEMPORARY.has(result.refused));
+      if (settled) this.unsettled.delete(step.key);
+      else this.unsettled.set(step.key, { step, ledger: attempt.ledger });
+    }
+  }
+
+  /** The command as it is sent. */
+  private resolve(step: CommandStep): Command {
+    const { key } = step;
+    if (key === undefined) return { ...step.command, ...this.bySeen(step) } as Command;
+    const command = this.resolved.get(key) ?? ({ ...step.command, ...this.bySeen(step), key } as Command);
+    this.resolved.set(key, command);
+    return command;
+  }
+
+  private bySeen({ by, seen, command }: CommandStep): object {
+    const binding = this.seen[seen % Math.max(1, this.seen.length)];
+    if (binding === undefined || by === undefined) return {};
+    if (by === 'ifBinding') return { ifBinding: binding.id };
+    if (by === 'expectedVersion') return { expectedVersion: binding.version };
+    if (command.op === 'move') return { fromRecordId: undefined, bindingId: binding.id };
+    return { recordId: undefined, bindingId: binding.id, ...(command.op === 'bind' ? {} : { externalId: undefined, all: undefined }) };
+  }
+
+  private async lookUp(ledger: LedgerName, what: Lookup, fresh: boolean): Promise<void> {
+    const { scheduler, events } = this.world;
+    const instance = scheduler.random.pick(this.world.instances);
+    const head = events.head(STREAMS.ledger(ledger));
+    const id = what.by === 'id' ? this.seen[what.seen % Math.max(1, this.seen.length)]?.id : undefined;
+    if (what.by === 'id' && id === undefined) return;
+    const looking = async (): Promise<Sighting | undefined> => {
+      if (fresh && !(await this.reach(instance, ledger, head))) return undefined;
+      const from = fresh ? head : this.world.appliedTo(ledger);
+      const answer = await ask(instance, ledger, { ...what, id });
+      const to = events.head(STREAMS.ledger(ledger));
+      return { ledger, by: instance.process.name, what: { ...what, id }, from, to, ...answer };
+    };
+    const sighting = await this.orCrash(instance, looking());
+    if (sighting !== undefined) this.sightings.push(sighting);
+  }
+
+  /** Waits until the read model has applied a revision, as a query with `atLeast` does. */
+  private async reach(instance: Instance, ledger: LedgerName, revision: number): Promise<boolean> {
+    for (let looks = 0; looks < MAX_FRESH_LOOKS; looks += 1) {
+      if (((await instance.readModel.ledgerDocument(ledger))?.checkpoint ?? -1) >= revision) return true;
+      await this.world.scheduler.sleep(instance.process, 20);
+    }
+    return false;
+  }
+
+  /** What comes of a call; nothing when the process ends before, or a store could not be used. */
+  private async orCrash<T>(instance: Instance, call: Promise<T>): Promise<T | undefined> {
+    try {
+      return await Promise.race([call, instance.process.crashed.then(() => undefined)]);
+    } catch (error) {
+      if (error instanceof EventStoreError || error instanceof ReadModelError) return undefined;
+      throw error;
+    }
+  }
+}
+
+async function ask({ readModel }: Instance, ledger: LedgerName, what: Lookup & { id?: string }): Promise<{ found: Binding[]; revision?: number }> {
+  if (what.by === 'externalIds') return inOne(await readModel.findByExternalIds(ledger, what.externalIds));
+  if (what.by === 'recordIds') return inOne(await readModel.findByRecordIds(ledger, what.recordIds));
+  const found = what.by === 'externalId' ? await readModel.findByExternalId(ledger, what.externalId) : await readModel.findById(ledger, what.id ?? '');
+  return { found: found === undefined ? [] : [found] };
+}
+
+function inOne({ bindings, revision }: { bindings: Binding[]; revision: number }): { found: Binding[]; revision: number } {
+  return { found: bindings, revision };
+}

@@ -1,0 +1,110 @@
+/** A server over a store in memory, for tests that speak HTTP to it without a socket. */
+import type { InjectOptions, Response } from 'light-my-request';
+import { createLogger, createServer, type LedgerServer, type ServerOptions } from '#server';
+
+export const BACKEND = 'shop';
+export const MODEL = 'shop.product';
+export const LEDGER_PATH = `/v1/backends/${BACKEND}/models/${MODEL}`;
+export const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
+
+export type Json = Record<string, unknown>;
+
+export interface Answer<T = Json> {
+  status: number;
+  headers: Response['headers'];
+  body: T;
+  text: string;
+}
+
+export interface Call {
+  query?: Record<string, string>;
+  headers?: Record<string, string>;
+  /** Sent as it is. */
+  payload?: string | Buffer;
+}
+
+export class TestServer {
+  /** Everything that was logged, at every level. */
+  logged = '';
+
+  private constructor(readonly server: LedgerServer) {}
+
+  static async start(options: Partial<ServerOptions> = {}): Promise<TestServer> {
+    const lines: string[] = [];
+    const logger = createLogger('trace', { write: (line) => lines.push(line) });
+    const server = await createServer({ ledger: { data: ':memory:', secretKey: SECRET_KEY }, logger, ...options });
+    const test = new TestServer(server);
+    Object.defineProperty(test, 'logged', { get: () => lines.join('') });
+    return test;
+  }
+
+  async close(): Promise<void> {
+    await this.server.close();
+  }
+
+  get<T = Json>(path: string, call: Call = {}): Promise<Answer<T>> {
+    return this.send<T>('GET', path, undefined, call);
+  }
+  post<T = Json>(path: string, body?: unknown, call: Call = {}): Promise<Answer<T>> {
+    return this.send<T>('POST', path, body, call);
+  }
+  put<T = Json>(path: string, body?: unknown, call: Call = {}): Promise<Answer<T>> {
+    return this.send<T>('PUT', path, body, call);
+  }
+  patch<T = Json>(path: string, body?: unknown, call: Call = {}): Promise<Answer<T>> {
+    return this.send<T>('PATCH', path, body, call);
+  }
+  delete<T = Json>(path: string, call: Call = {}): Promise<Answer<T>> {
+    return this.send<T>('DELETE', path, undefined, call);
+  }
+
+  async send<T = Json>(
+    method: string,
+    path: string,
+    body: unknown,
+    { query = {}, headers = {}, payload }: Call = {},
+  ): Promise<Answer<T>> {
+    const request: InjectOptions = { method: method as 'GET', url: path, query, headers: { ...headers } };
+    if (payload !== undefined) request.payload = payload;
+    else if (body !== undefined) {
+      request.payload = JSON.stringify(body);
+      request.headers = { 'content-type': 'application/json', ...headers };
+    }
+    const { statusCode, headers: answered, payload: text } = await this.server.app.inject(request);
+    const json = String(answered['content-type']).includes('json') && !String(answered['content-type']).includes('ndjson');
+    return { status: statusCode, headers: answered, text, body: (json ? JSON.parse(text) : text) as T };
+  }
+
+  /** Sends lines as one body; the results of the lines. */
+  async commands(lines: readonly unknown[], query: Record<string, string> = {}): Promise<Json[]> {
+    const payload = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
+    const { text } = await this.send('POST', `${LEDGER_PATH}/commands`, undefined, {
+      query,
+      payload,
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+    return linesIn(text);
+  }
+
+  /** A backend with one model whose data has an indexed field. */
+  async prepare(model: Json = {}): Promise<void> {
+    expectOk(await this.put('/v1/backend-types/shop', { label: 'Shop', versions: [{ value: '1', label: 'One' }] }));
+    expectOk(await this.put(`/v1/models/${MODEL}`, { backendType: 'shop', localModel: 'product', indexes: ['group'], ...model }));
+    expectOk(await this.post('/v1/backends', { id: BACKEND, type: 'shop', location: 'https://shop.example.org' }));
+  }
+
+  async headRevision(): Promise<number> {
+    return (await this.get<{ headRevision: number }>(LEDGER_PATH)).body.headRevision;
+  }
+}
+
+export function linesIn(text: string): Json[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Json);
+}
+
+function expectOk({ status, text }: Answer<unknown>): void {
+  if (status >= 300) throw new Error(`${status} ${text}`);
+}

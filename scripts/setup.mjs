@@ -28,11 +28,18 @@ export function ensureInstalled() {
 
 /** Builds the program, unless it was built from the sources as they are. */
 export function ensureBuilt() {
-  const sources = hashOf(['apps', 'libs', 'examples'].flatMap((folder) => filesBelow(join(root, folder))).concat(['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package.json'].map((file) => join(root, file))));
+  const sources = hashOf(
+    ['apps', 'libs', 'examples']
+      .flatMap((folder) => filesBelow(join(root, folder)))
+      .concat(['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package.json'].map((file) => join(root, file))),
+  );
   if (existsSync(built) && readFileSync(built, 'utf8') === sources) return;
   say('Building …');
   rmSync(built, { force: true });
-  run([process.execPath, join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), 'build', 'server'], 'The build failed: see the messages above.');
+  run(
+    [process.execPath, join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), 'build', 'server'],
+    'The build failed: see the messages above.',
+  );
   mkdirSync(dirname(built), { recursive: true });
   writeFileSync(built, sources);
 }
@@ -70,6 +77,7 @@ function filesBelow(folder) {
 
 function hashOf(files) {
   const hash = createHash('sha256');
-  for (const file of files.filter((each) => existsSync(each) && statSync(each).isFile()).sort()) hash.update(file.slice(root.length)).update(readFileSync(file));
+  for (const file of files.filter((each) => existsSync(each) && statSync(each).isFile()).sort())
+    hash.update(file.slice(root.length)).update(readFileSync(file));
   return hash.digest('hex');
 }

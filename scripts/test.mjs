@@ -10,10 +10,20 @@ ensureBuilt();
 const report = join(tmpdir(), `binding-ledger-tests-${process.pid}.json`);
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 say('Running the tests …');
-const code = runHere([process.execPath, vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile=${report}`, ...process.argv.slice(2)]);
+const code = runHere([
+  process.execPath,
+  vitest,
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile=${report}`,
+  ...process.argv.slice(2),
+]);
 process.exitCode = code;
 try {
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  );
   rmSync(report, { force: true });
   // A skipped test, or a file that could not be loaded, is a test that did not pass.
   const failed = numFailedTests + numPendingTests + numTodoTests + (numFailedTests === 0 ? numFailedTestSuites : 0);

@@ -46,7 +46,12 @@ export class StockSyncJob {
   private async create(product: ShopProduct, report: SyncReport): Promise<void> {
     const { sku, title, stock, updatedAt } = product;
     const local = this.products.create(title);
-    const bound = await this.binder.bind(sku, local.id, { syncDate: updatedAt, data: { stock }, direction: DIRECTION, ifTaken: 'return' });
+    const bound = await this.binder.bind(sku, local.id, {
+      syncDate: updatedAt,
+      data: { stock },
+      direction: DIRECTION,
+      ifTaken: 'return',
+    });
     report.revision = Math.max(report.revision, bound.revision);
     if (bound.outcome !== 'taken') report.created += 1;
     else {
@@ -57,7 +62,11 @@ export class StockSyncJob {
   }
 
   /** The ledger leaves a binding alone that is as new as the shop's product, so there is nothing to compare here. */
-  private async synchronize({ id, backend, model }: LocatedBinding, { stock, updatedAt }: ShopProduct, report: SyncReport): Promise<void> {
+  private async synchronize(
+    { id, backend, model }: LocatedBinding,
+    { stock, updatedAt }: ShopProduct,
+    report: SyncReport,
+  ): Promise<void> {
     const input = { bindingId: id, syncDate: updatedAt, data: { stock }, direction: DIRECTION };
     const synced = await this.commands.execute(new SyncCommand({ backend, model }, input));
     if (isRefusal(synced)) throw new Error(`${synced.refused}: ${synced.detail}`);
@@ -70,7 +79,9 @@ export class StockSyncJob {
     const offered = new Set(feed.map(({ sku }) => sku));
     for await (const { id, externalId, backend, model } of this.bound()) {
       if (externalId === null || offered.has(externalId)) continue;
-      const unbound = await this.commands.execute(new UnbindCommand({ backend, model }, { bindingId: id, cause: 'missingInBackend', direction: DIRECTION }));
+      const unbound = await this.commands.execute(
+        new UnbindCommand({ backend, model }, { bindingId: id, cause: 'missingInBackend', direction: DIRECTION }),
+      );
       if (isRefusal(unbound)) throw new Error(`${unbound.refused}: ${unbound.detail}`);
       report.unbound += 1;
       report.revision = Math.max(report.revision, unbound.revision);
@@ -80,7 +91,9 @@ export class StockSyncJob {
   private async *bound(): AsyncGenerator<LocatedBinding> {
     let cursor: string | undefined;
     do {
-      const page = await this.queries.execute(new ListBindingsQuery(this.binder.ledger, { state: 'bound' }, { limit: 500, cursor }, { atLeast: 'head' }));
+      const page = await this.queries.execute(
+        new ListBindingsQuery(this.binder.ledger, { state: 'bound' }, { limit: 500, cursor }, { atLeast: 'head' }),
+      );
       if (isRefusal(page)) throw new Error(`${page.refused}: ${page.detail}`);
       yield* page.items;
       cursor = page.nextCursor ?? undefined;

@@ -3,19 +3,20 @@
  * `npx tsc -p tsconfig.build.json`, as `node test/bench/read-model.bench.mjs [bindings]`.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 } from 'uuid';
 import { UNOPENED } from '../../dist/libs/domain/src/index.js';
-import { openSqliteReadModel, READ_MODEL_FILE } from '../../dist/libs/read-model/sqlite/index.js';
+import { openSqliteReadModel } from '../../dist/libs/read-model/sqlite/index.js';
 import { openDatabase, setPragma } from '../../dist/libs/sqlite/src/index.js';
 
 const BINDINGS = Number(process.argv[2] ?? 100_000);
 const BATCH = 500;
 const LOOKUPS = 100_000;
 const KEYS = 500;
-const ledger = { backend: 'shop', model: 'shop.product' };
+const START = '2026-01-01T00:00:00.000Z';
+const LATER = '2026-06-01T00:00:00.000Z';
 const folder = mkdtempSync(join(tmpdir(), 'read-model-bench-'));
 const seconds = (since) => Number(process.hrtime.bigint() - since) / 1e9;
 const figure = (number) => Math.round(number).toLocaleString('en');
@@ -23,7 +24,7 @@ const figure = (number) => Math.round(number).toLocaleString('en');
 /** Record ids ascend as rows of a table do, external ids are anywhere, as the ids of other systems are. */
 function bindingsFrom(first, count) {
   return Array.from({ length: count }, (_, index) => {
-    const at = new Date(1_767_225_600_000 + Math.floor((first + index) / BATCH)).toISOString();
+    const at = new Date(Date.parse(START) + Math.floor((first + index) / BATCH)).toISOString();
     return {
       id: v7(),
       recordId: String(100_000 + first + index),
@@ -62,18 +63,47 @@ function handWritten() {
   };
 }
 
-async function readModel(indexes = []) {
+/** The read model with one ledger, which is given consecutive batches. */
+async function readModel(name, indexes = []) {
   const model = await openSqliteReadModel({ folder });
+  const ledger = { backend: name, model: 'shop.product' };
   const { generation } = await model.openLedger(ledger);
+  const state = { ...UNOPENED, opened: true, rules: { ...UNOPENED.rules, localModel: 'product', indexes } };
   let after = -1;
+  const apply = (bindings, idempotency = []) => {
+    const to = after + bindings.length;
+    const batch = { ledger, generation, after, to, hash: 'hash', at: START, state, bindings, idempotency };
+    after = to;
+    return model.apply(batch);
+  };
   return {
     model,
-    insert(bindings) {
-      const to = after + bindings.length;
-      const state = { ...UNOPENED, opened: true, rules: { ...UNOPENED.rules, localModel: 'product', indexes } };
-      const batch = { ledger, generation, after, to, hash: 'hash', at: bindings[0].createdAt, state, idempotency: [] };
-      after = to;
-      return model.apply({ ...batch, bindings: bindings.map((update) => ({ created: true, update })) });
+    ledger,
+    insert: (bindings) => apply(bindings.map((update) => ({ created: true, update }))),
+    insertWithKeys(bindings) {
+      const records = bindings.map((binding) => {
+        const answer = { outcome: 'created', binding, revision: binding.revision };
+        return { scopedKey: `5 actor ${randomUUID()}`, request: randomUUID(), answer, at: binding.createdAt };
+      });
+      return apply(
+        bindings.map((update) => ({ created: true, update })),
+        records,
+      );
+    },
+    sync(bindings) {
+      const update = ({ id, recordId, externalId, state: bindingState, version, revision }) => {
+        return {
+          id,
+          recordId,
+          externalId,
+          state: bindingState,
+          version: version + 1,
+          revision: BINDINGS + revision,
+          updatedAt: LATER,
+          syncDate: LATER,
+        };
+      };
+      return apply(bindings.map((binding) => ({ created: false, update: update(binding) })));
     },
     find: (externalId) => model.findByExternalId(ledger, externalId),
     close: () => model.close(),
@@ -104,8 +134,20 @@ async function lookupsPerSecond(subject, externalIds) {
   return LOOKUPS / seconds(since);
 }
 
+/** Batches of another kind, over bindings that are made afresh each time. */
+async function perSecond(count, work, make = bindingsFrom) {
+  let spent = 0;
+  for (let first = 0; first < count; first += BATCH) {
+    const bindings = make(first, BATCH);
+    const since = process.hrtime.bigint();
+    await work(bindings);
+    spent += seconds(since);
+  }
+  return count / spent;
+}
+
 /** The median of what a writer reads for a batch of binds, of which nearly none meets a binding. */
-async function decisionMs(model) {
+async function decisionMs({ model, ledger }) {
   const times = [];
   for (let round = 0; round < 51; round += 1) {
     const ids = (prefix) => Array.from({ length: KEYS }, (_, index) => `${prefix}-${round}-${index}`);
@@ -124,7 +166,8 @@ async function decisionMs(model) {
 }
 
 const byHand = handWritten();
-const ours = await readModel();
+const ours = await readModel('shop');
+const rich = await readModel('rich', ['colour']);
 try {
   const externalIds = [];
   const [handRate, ourRate] = await insertAll([byHand, ours], externalIds);
@@ -136,11 +179,24 @@ try {
   const ourLookups = await lookupsPerSecond(ours, externalIds);
   const ratio = (ourLookups / handLookups).toFixed(2);
   console.log(`lookups/s:  by hand ${figure(handLookups)}, read model ${figure(ourLookups)}, ratio ${ratio}`);
-  console.log(`decision of ${KEYS} record ids and ${KEYS} external ids: ${(await decisionMs(ours.model)).toFixed(2)} ms`);
+  console.log(`decision of ${KEYS} record ids and ${KEYS} external ids: ${(await decisionMs(ours)).toFixed(2)} ms`);
+
+  const few = Math.min(BINDINGS, 50_000);
+  const some = [];
+  const withData = (first, count) =>
+    bindingsFrom(first, count).map((binding) => ({ ...binding, data: { colour: `colour ${first % 7}` } }));
+  const richRate = await perSecond(few, (bindings) => (some.push(...bindings), rich.insertWithKeys(bindings)), withData);
+  console.log(`inserts/s with an idempotency key and an indexed field each: ${figure(richRate)}`);
+  const syncRate = await perSecond(
+    few,
+    (bindings) => rich.sync(bindings),
+    (first, count) => some.slice(first, first + count),
+  );
+  console.log(`sync dates moved/s: ${figure(syncRate)}`);
 } finally {
   await byHand.close();
   await ours.close();
-  console.log(`bytes per binding: ${figure(statSync(join(folder, READ_MODEL_FILE)).size / BINDINGS)}`);
+  await rich.close();
   console.log(`resident memory: ${figure(process.memoryUsage().rss / 1_048_576)} MiB`);
   rmSync(folder, { recursive: true });
 }

@@ -28,7 +28,12 @@ const files = readdirSync(folder).toSorted();
 
 type Golden = Pick<RecordedEvent, 'id' | 'revision' | 'type' | 'data' | 'metadata'>;
 const golden = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Golden;
-const recorded = (event: Golden): RecordedEvent => ({ ...event, stream: 'ledger-shop/partner', position: '1', storedAt: '2026-03-03T10:00:00.000Z' });
+const recorded = (event: Golden): RecordedEvent => ({
+  ...event,
+  stream: 'ledger-shop/partner',
+  position: '1',
+  storedAt: '2026-03-03T10:00:00.000Z',
+});
 const read = files.map((file) => readLedgerEvent(recorded(golden(file))));
 
 const KEPT = '00000000-0000-7000-8000-000000000002';
@@ -68,7 +73,22 @@ const SECOND: Binding = {
 };
 
 /** The state after each event, told in short. */
-const STATUSES = ['open', 'open', 'open', 'open', 'open', 'open', 'open', 'paused', 'open', 'open', 'open', 'open', 'open', 'closed'];
+const STATUSES = [
+  'open',
+  'open',
+  'open',
+  'open',
+  'open',
+  'open',
+  'open',
+  'paused',
+  'open',
+  'open',
+  'open',
+  'open',
+  'open',
+  'closed',
+];
 
 describe('events that were written', () => {
   it('are there for every type, in the order of a stream', () => {
@@ -117,9 +137,13 @@ describe('events that were written', () => {
   it('remember what keyed commands were answered', () => {
     const records = read.flatMap((event) => {
       const { idempotency, actor } = event.metadata;
-      return isBindingEvent(event) && idempotency !== undefined ? [idempotencyRecordOf(event, stampOf(event), actor, idempotency)] : [];
+      return isBindingEvent(event) && idempotency !== undefined
+        ? [idempotencyRecordOf(event, stampOf(event), actor, idempotency)]
+        : [];
     });
-    expect(records.map(({ scopedKey: key, answer, at: recordedAt }) => [key, answer.outcome, answer.revision, recordedAt])).toEqual([
+    expect(
+      records.map(({ scopedKey: key, answer, at: recordedAt }) => [key, answer.outcome, answer.revision, recordedAt]),
+    ).toEqual([
       [scopedKey('export job', 'k-1'), 'assigned', 2, at(3)],
       [scopedKey('operator', 'k-2'), 'moved', 6, at(7)],
       [scopedKey('export job', 'k-3'), 'created', 11, at(11)],
@@ -137,7 +161,16 @@ describe('events that were written', () => {
       revision: 2,
       updatedAt: at(3),
     });
-    const there = { ...live, recordId: '92', externalId: '100000200-1', syncDate: at(6), data: DATA, version: 6, revision: 6, updatedAt: at(7) };
+    const there = {
+      ...live,
+      recordId: '92',
+      externalId: '100000200-1',
+      syncDate: at(6),
+      data: DATA,
+      version: 6,
+      revision: 6,
+      updatedAt: at(7),
+    };
     expect([moved?.binding, moved?.bindings]).toEqual([there, [there]]);
     expect(created?.displaced).toEqual(FIRST);
     expect(unbound?.binding).toEqual(SECOND);
@@ -148,7 +181,7 @@ describe('events that were written', () => {
     for (const { id, revision, type, data, metadata } of files.map(golden)) {
       const { hash, ...rest } = metadata;
       expect(hash).toBe(chainHash(previous, revision, { id, type }, canonicalJson(data), canonicalJson(rest)));
-      previous = String(hash);
+      previous = hash as string;
     }
   });
 });

@@ -51,7 +51,11 @@ export interface BackendDecision {
 export const MAX_TEXT_LENGTH = 200;
 export const MAX_SECRET_LENGTH = 4_096;
 
-export function decideRegistration(state: BackendState | undefined, command: RegisterBackend, circumstances: BackendCircumstances): BackendDecision | Refusal {
+export function decideRegistration(
+  state: BackendState | undefined,
+  command: RegisterBackend,
+  circumstances: BackendCircumstances,
+): BackendDecision | Refusal {
   const refusal = refusalOfBackendId(command.id);
   if (refusal !== undefined) return refusal;
   if (state !== undefined) {
@@ -71,7 +75,11 @@ export function refusalOfBackendId(id: string): Refusal | undefined {
   return problem === undefined ? undefined : refuse('INVALID_ID', `backend id: ${problem}`);
 }
 
-export function decideChange(state: BackendState, command: ChangeBackend, circumstances: BackendCircumstances): BackendDecision | Refusal {
+export function decideChange(
+  state: BackendState,
+  command: ChangeBackend,
+  circumstances: BackendCircumstances,
+): BackendDecision | Refusal {
   if (state.retirement === 'retired') return retired(state);
   const described = describe(state, command, circumstances);
   if (isRefusal(described)) return described;
@@ -93,23 +101,39 @@ interface Described {
   secretNames?: string[];
 }
 
-function describe(before: BackendDescription, command: ChangeBackend, { type, secrets, validator }: BackendCircumstances): Described | Refusal {
+function describe(
+  before: BackendDescription,
+  command: ChangeBackend,
+  { type, secrets, validator }: BackendCircumstances,
+): Described | Refusal {
   if (type === undefined) return refuse('BACKEND_TYPE_NOT_FOUND', 'there is no such backend type');
-  const { name = before.name, location = before.location, version = before.version, username = before.username, password = secrets.password } = command;
+  const {
+    name = before.name,
+    location = before.location,
+    version = before.version,
+    username = before.username,
+    password = secrets.password,
+  } = command;
   const errors = problemsOfTexts(name, username, password);
   if (errors.length > 0) return refuse('MALFORMED', 'the backend is not well formed', { errors });
   const misplaced = command.location === undefined ? undefined : problemOfLocation(location);
   if (misplaced !== undefined) return refuse('INVALID_LOCATION', misplaced);
   if (version !== null && version !== before.version && !hasVersion(type, version)) {
     const known = type.versions.map(({ value }) => value);
-    return refuse('UNKNOWN_VERSION', `backend type ${type.type} has no version ${JSON.stringify(version)}`, { details: { versions: known } });
+    return refuse('UNKNOWN_VERSION', `backend type ${type.type} has no version ${JSON.stringify(version)}`, {
+      details: { versions: known },
+    });
   }
   const description = { name, location, version, username, settings: before.settings };
   if (command.settings === undefined) return { description, secrets: { ...secrets, password } };
   const settings = settingsAfter(mergePatch(before.settings, secrets.settings), command.settings, type, validator);
   if (isRefusal(settings)) return settings;
   const secretNames = secretNamesIn(settings.secret, secretPathsOf(type.settingsSchema));
-  return { description: { ...description, settings: settings.open }, secrets: { password, settings: settings.secret }, secretNames };
+  return {
+    description: { ...description, settings: settings.open },
+    secrets: { password, settings: settings.secret },
+    secretNames,
+  };
 }
 
 function settingsAfter(
@@ -158,7 +182,10 @@ function withSecrets(
   const sameValues = after.password === before.password && jsonEqual(after.settings, before.settings);
   if (sameValues && hasPassword === held.hasPassword && jsonEqual(secretNames, held.secretNames)) return { events };
   const none = !hasPassword && secretNames.length === 0;
-  const changed: BackendEvent = { type: 'CredentialsChanged', data: { hasPassword, secretNames, secretVersion: none ? null : newSecretVersion } };
+  const changed: BackendEvent = {
+    type: 'CredentialsChanged',
+    data: { hasPassword, secretNames, secretVersion: none ? null : newSecretVersion },
+  };
   return { events: [...events, changed], secrets: none ? null : after };
 }
 
@@ -166,7 +193,10 @@ function withSecrets(
 
 export function decideLedger(state: BackendState, model: BindingModel): BackendEvent[] | Refusal {
   if (model.backendType !== state.type) {
-    return refuse('MODEL_BACKEND_MISMATCH', `model ${model.model} is for backends of type ${model.backendType}; ${state.id} is of type ${state.type}`);
+    return refuse(
+      'MODEL_BACKEND_MISMATCH',
+      `model ${model.model} is for backends of type ${model.backendType}; ${state.id} is of type ${state.type}`,
+    );
   }
   const status = backendStatusOf(state);
   if (status === 'retiring' || status === 'retired') return retired(state);
@@ -192,14 +222,21 @@ export function concludeRetirement(state: BackendState, revision: number, live: 
 
 export function inUse(id: string, live: LiveCount[]): Refusal {
   const total = live.reduce((sum, each) => sum + each.live, 0);
-  return refuse('BACKEND_IN_USE', `backend ${JSON.stringify(id)} has ${total} live bindings`, { details: { live: total, ledgers: live } });
+  return refuse('BACKEND_IN_USE', `backend ${JSON.stringify(id)} has ${total} live bindings`, {
+    details: { live: total, ledgers: live },
+  });
 }
 
 /** The access to the secrets is recorded before they are handed out. */
 export function decideCredentialsRead(state: BackendState): BackendEvent[] | Refusal {
-  return state.retirement === 'retired' ? retired(state) : [{ type: 'CredentialsRead', data: { secretVersion: state.secretVersion } }];
+  return state.retirement === 'retired'
+    ? retired(state)
+    : [{ type: 'CredentialsRead', data: { secretVersion: state.secretVersion } }];
 }
 
 function retired({ id, retirement }: BackendState): Refusal {
-  return refuse('LEDGER_CLOSED', `backend ${JSON.stringify(id)} is ${retirement === 'retired' ? 'retired' : 'being retired'}: nothing of it changes any more`);
+  return refuse(
+    'LEDGER_CLOSED',
+    `backend ${JSON.stringify(id)} is ${retirement === 'retired' ? 'retired' : 'being retired'}: nothing of it changes any more`,
+  );
 }

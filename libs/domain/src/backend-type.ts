@@ -52,7 +52,9 @@ export function decideBackendType(
   if (current !== undefined && jsonEqual(asJson(current), asJson(wanted))) return [];
   const missing = usedVersions.filter((used) => !hasVersion(wanted, used));
   if (missing.length > 0) {
-    return refuse('VERSION_IN_USE', `backends use ${missing.join(', ')}: versions are not taken away while they are in use`, { details: { versions: missing } });
+    return refuse('VERSION_IN_USE', `backends use ${missing.join(', ')}: versions are not taken away while they are in use`, {
+      details: { versions: missing },
+    });
   }
   return [{ type: 'BackendTypeDefined', data: wanted }];
 }
@@ -62,7 +64,12 @@ export function hasVersion({ versions }: BackendType, version: string): boolean 
 }
 
 function definitionOf({ type, label = type, versions = [], settingsSchema = null }: DefineBackendType): BackendType {
-  return { type, label, versions: versions.map((version) => ({ value: version.value, label: version.label ?? version.value })), settingsSchema };
+  return {
+    type,
+    label,
+    versions: versions.map((version) => ({ value: version.value, label: version.label ?? version.value })),
+    settingsSchema,
+  };
 }
 
 function refusalOfSettingsSchema(schema: JsonObject, validator: SchemaValidator): Refusal | undefined {
@@ -77,7 +84,8 @@ function problemsOfVersions(versions: readonly SelectableVersion[]): Problem[] {
       ...problemsOfText(value, `/versions/${index}/value`, MAX_VERSION_LENGTH),
       ...problemsOfText(label, `/versions/${index}/label`, MAX_LABEL_LENGTH),
     ];
-    if (seen.has(value)) problems.push({ path: `/versions/${index}/value`, message: `version ${JSON.stringify(value)} stands there twice` });
+    if (seen.has(value))
+      problems.push({ path: `/versions/${index}/value`, message: `version ${JSON.stringify(value)} stands there twice` });
     seen.add(value);
     return problems;
   });

@@ -94,13 +94,24 @@ export function isBackendEvent(event: { type: string }): event is BackendEvent {
 }
 
 /** What an event makes of a backend. @throws when the event does not follow on the state: the stream is broken. */
-export function evolveBackend(state: BackendState | undefined, event: BackendEvent, { revision, at }: { revision: number; at: string }): BackendState {
+export function evolveBackend(
+  state: BackendState | undefined,
+  event: BackendEvent,
+  { revision, at }: { revision: number; at: string },
+): BackendState {
   if (event.type === 'BackendRegistered') {
-    if (state !== undefined) throw new Error(`broken invariant: backend ${state.id} is registered twice, at revision ${revision}`);
+    if (state !== undefined)
+      throw new Error(`broken invariant: backend ${state.id} is registered twice, at revision ${revision}`);
     return { ...event.data, ...NOTHING_YET, revision, createdAt: at, updatedAt: at };
   }
-  if (state === undefined) throw new Error(`broken invariant: ${event.type} at revision ${revision} is the first event of a backend`);
-  return { ...state, ...changeBy(event, state, revision), revision, updatedAt: event.type === 'CredentialsRead' ? state.updatedAt : at };
+  if (state === undefined)
+    throw new Error(`broken invariant: ${event.type} at revision ${revision} is the first event of a backend`);
+  return {
+    ...state,
+    ...changeBy(event, state, revision),
+    revision,
+    updatedAt: event.type === 'CredentialsRead' ? state.updatedAt : at,
+  };
 }
 
 const NOTHING_YET = {
@@ -113,7 +124,11 @@ const NOTHING_YET = {
   controlRevision: -1,
 };
 
-function changeBy(event: Exclude<BackendEvent, { type: 'BackendRegistered' }>, state: BackendState, revision: number): Partial<BackendState> {
+function changeBy(
+  event: Exclude<BackendEvent, { type: 'BackendRegistered' }>,
+  state: BackendState,
+  revision: number,
+): Partial<BackendState> {
   switch (event.type) {
     case 'BackendChanged':
     case 'CredentialsChanged':

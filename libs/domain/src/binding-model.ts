@@ -81,11 +81,13 @@ export function decideBindingModel(
   const wanted = definitionOf(command);
   const refusal = refusalOfDefinition(wanted, validator);
   if (refusal !== undefined) return refusal;
-  if (!backendTypeExists) return refuse('BACKEND_TYPE_NOT_FOUND', `there is no backend type ${JSON.stringify(wanted.backendType)}`);
+  if (!backendTypeExists)
+    return refuse('BACKEND_TYPE_NOT_FOUND', `there is no backend type ${JSON.stringify(wanted.backendType)}`);
   if (state === undefined) return [{ type: 'ModelDefined', data: wanted }];
   if (state.changing !== null) return refuse('BUSY', 'another change of the model is under way');
   if (jsonEqual(asJson(state.definition), asJson(wanted))) return [];
-  if (changesIdentity(state.definition, wanted) && ledgers.length > 0) return violated(ledgers.slice(0, MAX_VIOLATIONS).map(identityViolation));
+  if (changesIdentity(state.definition, wanted) && ledgers.length > 0)
+    return violated(ledgers.slice(0, MAX_VIOLATIONS).map(identityViolation));
   return [{ type: 'ModelChanging', data: wanted }];
 }
 
@@ -96,16 +98,39 @@ export function concludeModelChange(state: BindingModelState, revision: number, 
   return [{ type: 'ModelChangeRolledBack', data: { ...state.definition, violations } }];
 }
 
-export function evolveBindingModel(state: BindingModelState | undefined, event: BindingModelEvent, { revision, at }: { revision: number; at: string }): BindingModelState {
+export function evolveBindingModel(
+  state: BindingModelState | undefined,
+  event: BindingModelEvent,
+  { revision, at }: { revision: number; at: string },
+): BindingModelState {
   if (event.type === 'ModelDefined') {
-    return { definition: event.data, revision, rulesRevision: revision, changing: null, concluded: null, createdAt: at, updatedAt: at };
+    return {
+      definition: event.data,
+      revision,
+      rulesRevision: revision,
+      changing: null,
+      concluded: null,
+      createdAt: at,
+      updatedAt: at,
+    };
   }
-  if (state === undefined) throw new Error(`broken invariant: ${event.type} at revision ${revision} is the first event of model ${event.data.model}`);
-  if (event.type === 'ModelChanging') return { ...state, revision, changing: { definition: event.data, revision }, updatedAt: at };
-  if (state.changing === null) throw new Error(`broken invariant: ${event.type} at revision ${revision} ends no change of model ${event.data.model}`);
+  if (state === undefined)
+    throw new Error(`broken invariant: ${event.type} at revision ${revision} is the first event of model ${event.data.model}`);
+  if (event.type === 'ModelChanging')
+    return { ...state, revision, changing: { definition: event.data, revision }, updatedAt: at };
+  if (state.changing === null)
+    throw new Error(`broken invariant: ${event.type} at revision ${revision} ends no change of model ${event.data.model}`);
   const { violations, ...definition } = { violations: [], ...event.data };
   const rulesRevision = narrowsOnly(state) && event.type === 'ModelChanged' ? state.changing.revision : revision;
-  return { ...state, definition, revision, rulesRevision, changing: null, concluded: { revision: state.changing.revision, violations }, updatedAt: at };
+  return {
+    ...state,
+    definition,
+    revision,
+    rulesRevision,
+    changing: null,
+    concluded: { revision: state.changing.revision, violations },
+    updatedAt: at,
+  };
 }
 
 /** True when the announced rules are the narrower ones: ledgers that took them with the announcement need no second change. */
@@ -121,7 +146,10 @@ export function rulesOf({ localModel, cardinality, dataSchema, indexes }: Bindin
 }
 
 /** The rules that a ledger opens with now, and the revision that they follow from. */
-export function rulesInForce({ definition, rulesRevision, changing }: BindingModelState): { rules: LedgerRules; revision: number } {
+export function rulesInForce({ definition, rulesRevision, changing }: BindingModelState): {
+  rules: LedgerRules;
+  revision: number;
+} {
   if (changing === null) return { rules: rulesOf(definition), revision: rulesRevision };
   return { rules: narrowedRules(definition, changing.definition), revision: changing.revision };
 }
@@ -140,7 +168,12 @@ export function narrowedRules(before: BindingModel, after: BindingModel): Ledger
 function bothSchemas(before: JsonObject | null, after: JsonObject | null): JsonObject | null {
   if (before === null || after === null) return before ?? after;
   if (jsonEqual(before, after)) return before;
-  return { allOf: [{ ...before, $id: 'urn:binding-model:before' }, { ...after, $id: 'urn:binding-model:after' }] };
+  return {
+    allOf: [
+      { ...before, $id: 'urn:binding-model:before' },
+      { ...after, $id: 'urn:binding-model:after' },
+    ],
+  };
 }
 
 /** What every open ledger was made with. */
@@ -157,12 +190,23 @@ export function violated(violations: Violation[]): Refusal {
   return refuse('MODEL_CHANGE_VIOLATED', detail, { details: { examples: violations } });
 }
 
-function definitionOf({ model, backendType, localModel, dataSchema = null, cardinality = 'one', indexes = [] }: DefineBindingModel): BindingModel {
+function definitionOf({
+  model,
+  backendType,
+  localModel,
+  dataSchema = null,
+  cardinality = 'one',
+  indexes = [],
+}: DefineBindingModel): BindingModel {
   return { model, backendType, localModel, dataSchema, cardinality, indexes };
 }
 
-function refusalOfDefinition({ model, backendType, localModel, dataSchema, indexes }: BindingModel, validator: SchemaValidator): Refusal | undefined {
-  const problem = parseName(model).problem ?? parseName(backendType).problem ?? (localModel === null ? undefined : parseId(localModel).problem);
+function refusalOfDefinition(
+  { model, backendType, localModel, dataSchema, indexes }: BindingModel,
+  validator: SchemaValidator,
+): Refusal | undefined {
+  const problem =
+    parseName(model).problem ?? parseName(backendType).problem ?? (localModel === null ? undefined : parseId(localModel).problem);
   if (problem !== undefined) return refuse('INVALID_ID', `a model has a name, a backend type and a local model: ${problem}`);
   const errors = problemsOfIndexes(indexes);
   if (errors.length > 0) return refuse('MALFORMED', 'the indexes are not well formed', { errors });
@@ -174,7 +218,8 @@ function problemsOfIndexes(indexes: readonly string[]): Problem[] {
   return indexes.flatMap((field, index) => {
     const path = `/indexes/${index}`;
     if (indexes.indexOf(field) < index) return [{ path, message: `${JSON.stringify(field)} stands there twice` }];
-    if (field.startsWith('$') || field.includes('.') || field === '__proto__') return [{ path, message: `${JSON.stringify(field)} cannot be a member of data` }];
+    if (field.startsWith('$') || field.includes('.') || field === '__proto__')
+      return [{ path, message: `${JSON.stringify(field)} cannot be a member of data` }];
     return problemsOfText(field, path, MAX_FIELD_LENGTH);
   });
 }

@@ -18,10 +18,12 @@ export function followBackend(ledger: LedgerState, cause: number, paused: boolea
   if (ledger.backendRevision >= cause) return [];
   const causes = { backendRevision: cause };
   const events: ControlEvent[] = [];
-  if (!ledger.opened) events.push({ type: 'LedgerOpened', data: { ...causes, rules: opening.rules, modelRevision: opening.modelRevision } });
+  if (!ledger.opened)
+    events.push({ type: 'LedgerOpened', data: { ...causes, rules: opening.rules, modelRevision: opening.modelRevision } });
   else if (ledger.closed) events.push({ type: 'LedgerOpened', data: { ...causes, rules: ledger.rules } });
   // Without a difference the event still says that the cause was seen.
-  if (events.length === 0 || ledger.paused !== paused) events.push({ type: paused ? 'LedgerPaused' : 'LedgerResumed', data: causes });
+  if (events.length === 0 || ledger.paused !== paused)
+    events.push({ type: paused ? 'LedgerPaused' : 'LedgerResumed', data: causes });
   return events;
 }
 

@@ -10,7 +10,8 @@ const SCRIPTS: ReadonlySet<string> = new Set(['javascript:', 'data:', 'vbscript:
 export function problemOfLocation(location: string): string | undefined {
   if (location.length > MAX_LOCATION_LENGTH) return `a location has at most ${MAX_LOCATION_LENGTH} characters`;
   // The parser forgives blanks, backslashes and missing slashes; what is stored would then mean something else elsewhere.
-  if (!/^[a-z][a-z0-9+.-]*:\/\/[^\s\\\p{Cc}\p{Cs}]*$/iu.test(location)) return 'a location is an absolute URL, such as https://shop.example.com/api';
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^\s\\\p{Cc}\p{Cs}]*$/iu.test(location))
+    return 'a location is an absolute URL, such as https://shop.example.com/api';
   const url = parsed(location);
   if (url === undefined) return 'a location is an absolute URL, such as https://shop.example.com/api';
   if (SCRIPTS.has(url.protocol)) return `a location cannot be a ${url.protocol} URL`;
@@ -18,7 +19,7 @@ export function problemOfLocation(location: string): string | undefined {
     return 'a location has no user and no password in it: give username and password beside it';
   }
   if (url.protocol === 'file:') return url.pathname.length > 1 ? undefined : 'a file location names a file or a folder';
-  return url.hostname === '' ? 'a location names a host' : undefined;
+  return url.hostname === '' || /^[^:]*:\/\/\//.test(location) ? 'a location names a host' : undefined;
 }
 
 function parsed(location: string): URL | undefined {

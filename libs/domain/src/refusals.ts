@@ -60,5 +60,6 @@ export function refuse(code: RefusalCode, detail: string, more: Omit<Refusal, 'r
 }
 
 export function isRefusal(value: object): value is Refusal {
-  return 'refused' in value;
+  // A report of what was refused elsewhere has a member of the same name; a code is what makes a refusal.
+  return 'refused' in value && typeof value.refused === 'string';
 }

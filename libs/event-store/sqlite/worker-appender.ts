@@ -138,6 +138,6 @@ export class WorkerAppender implements Appender {
   }
 
   #rejectAll<T>(from: Map<number, Waiting<T>>, error: EventStoreError): void {
-    for (const number of [...from.keys()]) this.#take(from, number)?.reject(error);
+    for (const number of from.keys()) this.#take(from, number)?.reject(error);
   }
 }

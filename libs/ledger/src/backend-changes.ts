@@ -42,7 +42,7 @@ export interface BackendChangesParts {
   backends: Backends;
   secrets: Secrets;
   validator: SchemaValidator;
-  newId(): string;
+  newId: () => string;
 }
 
 type State = BackendState | undefined;
@@ -54,16 +54,27 @@ const MAX_REGISTRATION_EVENTS = 2;
 export class BackendChanges {
   constructor(private readonly parts: BackendChangesParts) {}
 
-  async register(command: RegisterBackend, context: RequestContext, options: ChangeOptions = {}): Promise<BackendState | Refusal> {
+  async register(
+    command: RegisterBackend,
+    context: RequestContext,
+    options: ChangeOptions = {},
+  ): Promise<BackendState | Refusal> {
     const misnamed = refusalOfBackendId(command.id);
     if (misnamed !== undefined) return misnamed;
     const decide: Decide = (state, circumstances) => decideRegistration(state, command, circumstances);
     const result = await this.decideAndStore(command.id, command.type, command, decide, context, options);
     if (!isRefusal(result)) return result.state;
-    return result.refused === 'BACKEND_EXISTS' && options.key !== undefined ? ((await this.repeated(command, context, options.key)) ?? result) : result;
+    return result.refused === 'BACKEND_EXISTS' && options.key !== undefined
+      ? ((await this.repeated(command, context, options.key)) ?? result)
+      : result;
   }
 
-  async change(id: string, command: ChangeBackend, context: RequestContext, options: ChangeOptions = {}): Promise<{ state: BackendState; changed: boolean } | Refusal> {
+  async change(
+    id: string,
+    command: ChangeBackend,
+    context: RequestContext,
+    options: ChangeOptions = {},
+  ): Promise<{ state: BackendState; changed: boolean } | Refusal> {
     const before = await this.parts.backends.find(id);
     if (before === undefined) return refuse('BACKEND_NOT_FOUND', `there is no backend ${JSON.stringify(id)}`);
     const decide: Decide = (state, circumstances) => decideChange(state as BackendState, command, circumstances);
@@ -71,7 +82,8 @@ export class BackendChanges {
   }
 
   async readCredentials(id: string, context: RequestContext, options: ChangeOptions = {}): Promise<Credentials | Refusal> {
-    if ((await this.parts.backends.find(id)) === undefined) return refuse('BACKEND_NOT_FOUND', `there is no backend ${JSON.stringify(id)}`);
+    if ((await this.parts.backends.find(id)) === undefined)
+      return refuse('BACKEND_NOT_FOUND', `there is no backend ${JSON.stringify(id)}`);
     const stream = await this.parts.backends.stream(id);
     let read: SecretValues = NO_SECRETS;
     const recorded = await stream.change(
@@ -141,19 +153,35 @@ export class BackendChanges {
     const secrets = await this.parts.secrets.read({ backend: state.id, version: state.secretVersion });
     if (secrets !== undefined) return secrets;
     const now = await (await this.parts.backends.stream(state.id)).current();
-    return now.revision > revision ? 'again' : refuse('STORE_UNAVAILABLE', `the secrets of backend ${JSON.stringify(state.id)} are not in the vault any more`);
+    return now.revision > revision
+      ? 'again'
+      : refuse('STORE_UNAVAILABLE', `the secrets of backend ${JSON.stringify(state.id)} are not in the vault any more`);
   }
 
   /** The first answer again, when the backend was registered by the same request; the secrets are not compared. */
-  private async repeated(command: RegisterBackend, context: RequestContext, key: string): Promise<BackendState | Refusal | undefined> {
+  private async repeated(
+    command: RegisterBackend,
+    context: RequestContext,
+    key: string,
+  ): Promise<BackendState | Refusal | undefined> {
     const { store, backends, catalog, validator } = this.parts;
     const stream = await backends.stream(command.id);
     const page = await store.readStream(stream.name, { limit: MAX_REGISTRATION_EVENTS });
-    const events = page.map((recorded) => readControl<BackendEvent>(recorded, isBackendEvent)).filter(({ metadata }) => metadata.idempotency?.key === key && metadata.actor === context.actor);
+    const events = page
+      .map((recorded) => readControl<BackendEvent>(recorded, isBackendEvent))
+      .filter(({ metadata }) => metadata.idempotency?.key === key && metadata.actor === context.actor);
     if (events.length === 0) return undefined;
-    const decision = decideRegistration(undefined, command, { validator, type: await catalog.type(command.type), secrets: NO_SECRETS, newSecretVersion: '' });
+    const decision = decideRegistration(undefined, command, {
+      validator,
+      type: await catalog.type(command.type),
+      secrets: NO_SECRETS,
+      newSecretVersion: '',
+    });
     const same = !isRefusal(decision) && jsonEqual(asJson(decision.events[0]?.data ?? {}), asJson(events[0]?.data ?? {}));
     if (!same) return refuse('IDEMPOTENCY_KEY_REUSED', 'the same idempotency key came with another request');
-    return events.reduce<State>((state, event) => evolveBackend(state, event, { revision: event.revision, at: event.metadata.at }), undefined);
+    return events.reduce<State>(
+      (state, event) => evolveBackend(state, event, { revision: event.revision, at: event.metadata.at }),
+      undefined,
+    );
   }
 }

@@ -1,5 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CONTEXT, ORDERS, PARTNERS, World, bind, done, refusedAs, setUp, type Process } from '../../../test/support/control/world.js';
+import {
+  CONTEXT,
+  ORDERS,
+  PARTNERS,
+  World,
+  bind,
+  done,
+  refusedAs,
+  setUp,
+  type Process,
+} from '../../../test/support/control/world.js';
 
 let world: World;
 let here: Process;
@@ -45,17 +55,27 @@ describe('a backend', () => {
     const first = await done(backends().register(command, CONTEXT, { key: 'k-1' }));
     await done(backends().change('paris', { name: 'Paris' }, CONTEXT));
     expect(await done(world.process().plane.backends.register(command, CONTEXT, { key: 'k-1' }))).toEqual(first);
-    expect(await refusedAs(backends().register({ ...command, name: 'Lyon' }, CONTEXT, { key: 'k-1' }))).toBe('IDEMPOTENCY_KEY_REUSED');
+    expect(await refusedAs(backends().register({ ...command, name: 'Lyon' }, CONTEXT, { key: 'k-1' }))).toBe(
+      'IDEMPOTENCY_KEY_REUSED',
+    );
     expect(await refusedAs(backends().register(command, CONTEXT, { key: 'k-2' }))).toBe('BACKEND_EXISTS');
-    expect(await refusedAs(backends().register(command, { ...CONTEXT, actor: 'somebody' }, { key: 'k-1' }))).toBe('BACKEND_EXISTS');
+    expect(await refusedAs(backends().register(command, { ...CONTEXT, actor: 'somebody' }, { key: 'k-1' }))).toBe(
+      'BACKEND_EXISTS',
+    );
     expect(await refusedAs(backends().register(command, CONTEXT))).toBe('BACKEND_EXISTS');
   });
 
   it('changes what is given and nothing else; the same again changes nothing', async () => {
     const change = { name: 'Berlin', version: '1.7', username: 'sync', settings: { lang: 'de', deep: { a: 1, b: 2 } } };
     const answer = await done(backends().change('berlin', change, { ...CONTEXT, onBehalfOf: 'anna' }, { reason: 'moved' }));
-    expect(answer).toMatchObject({ outcome: 'changed', backend: { ...change, location: 'https://berlin.example.com', revision: 1 } });
-    expect(await done(backends().change('berlin', change, CONTEXT))).toMatchObject({ outcome: 'unchanged', backend: { revision: 1 } });
+    expect(answer).toMatchObject({
+      outcome: 'changed',
+      backend: { ...change, location: 'https://berlin.example.com', revision: 1 },
+    });
+    expect(await done(backends().change('berlin', change, CONTEXT))).toMatchObject({
+      outcome: 'unchanged',
+      backend: { revision: 1 },
+    });
     await done(backends().change('berlin', { version: null, settings: { lang: null, deep: { a: null } } }, CONTEXT));
     expect(await done(backends().get('berlin'))).toMatchObject({ version: null, username: 'sync', settings: { deep: { b: 2 } } });
     const history = await done(backends().history('berlin', { limit: 10 }));
@@ -70,7 +90,9 @@ describe('a backend', () => {
 
   it('loses no change when many are made at once', async () => {
     const processes = Array.from({ length: 8 }, () => world.process());
-    await Promise.all(processes.map(({ plane }, index) => done(plane.backends.change('berlin', { settings: { [`s${index}`]: index } }, CONTEXT))));
+    await Promise.all(
+      processes.map(({ plane }, index) => done(plane.backends.change('berlin', { settings: { [`s${index}`]: index } }, CONTEXT))),
+    );
     const { settings, revision } = await done(backends().get('berlin'));
     expect(Object.keys(settings)).toHaveLength(8);
     expect(revision).toBe(8);
@@ -91,7 +113,8 @@ describe('a backend', () => {
 describe('the list of backends', () => {
   it('has what was registered before the call, in pages by id, projected or not', async () => {
     const ids = ['berlin', ...Array.from({ length: 12 }, (_, index) => `shop-${index}`)].sort();
-    for (const id of ids.slice(1, 6)) await done(backends().register({ id, type: 'shop', location: 'https://x.example' }, CONTEXT));
+    for (const id of ids.slice(1, 6))
+      await done(backends().register({ id, type: 'shop', location: 'https://x.example' }, CONTEXT));
     await world.project();
     for (const id of ids.slice(6)) await done(backends().register({ id, type: 'shop', location: 'https://x.example' }, CONTEXT));
     await done(backends().change('berlin', { name: 'Newer' }, CONTEXT));
@@ -114,13 +137,19 @@ describe('the list of backends', () => {
 describe('the registration of a ledger', () => {
   it('comes before its first event, and is answered again', async () => {
     const opening = await done(backends().registerLedger(PARTNERS, CONTEXT));
-    expect(opening).toEqual({ rules: { localModel: 'res.partner', cardinality: 'one', dataSchema: null, indexes: [] }, backendRevision: 1, modelRevision: 0 });
+    expect(opening).toEqual({
+      rules: { localModel: 'res.partner', cardinality: 'one', dataSchema: null, indexes: [] },
+      backendRevision: 1,
+      modelRevision: 0,
+    });
     expect(await done(world.process().plane.backends.registerLedger(PARTNERS, CONTEXT))).toEqual(opening);
     expect(await done(backends().get('berlin'))).toMatchObject({ models: ['shop.partner'], revision: 1 });
   });
 
   it('is done once by many at the same time', async () => {
-    const openings = await Promise.all(Array.from({ length: 10 }, () => done(world.process().plane.backends.registerLedger(ORDERS, CONTEXT))));
+    const openings = await Promise.all(
+      Array.from({ length: 10 }, () => done(world.process().plane.backends.registerLedger(ORDERS, CONTEXT))),
+    );
     for (const opening of openings) expect(opening).toEqual(openings[0]);
     expect(await world.eventTypes('backend-berlin')).toEqual(['BackendRegistered', 'LedgerRegistered']);
   });

@@ -56,9 +56,16 @@ export class BackendService {
     return isRefusal(state) ? state : { outcome: 'created', backend: await this.view(state) };
   }
 
-  async change(id: string, command: ChangeBackend, context: RequestContext, options?: ChangeOptions): Promise<BackendAnswer | Refusal> {
+  async change(
+    id: string,
+    command: ChangeBackend,
+    context: RequestContext,
+    options?: ChangeOptions,
+  ): Promise<BackendAnswer | Refusal> {
     const changed = await this.parts.changes.change(id, command, context, options);
-    return isRefusal(changed) ? changed : { outcome: changed.changed ? 'changed' : 'unchanged', backend: await this.view(changed.state) };
+    return isRefusal(changed)
+      ? changed
+      : { outcome: changed.changed ? 'changed' : 'unchanged', backend: await this.view(changed.state) };
   }
 
   /** The secrets of a backend. That they were read is recorded before. */
@@ -97,7 +104,10 @@ export class BackendService {
     const state = await this.parts.backends.find(id);
     if (state === undefined) return notFound(id);
     const secrets = await this.secretsOf(state.type);
-    const page = await this.parts.store.readStream(this.parts.streams.backend(id), { after, limit: Math.min(limit, MAX_PAGE_EVENTS) });
+    const page = await this.parts.store.readStream(this.parts.streams.backend(id), {
+      after,
+      limit: Math.min(limit, MAX_PAGE_EVENTS),
+    });
     return page.map((recorded) => viewBackendEvent(readControl<BackendEvent>(recorded, isBackendEvent), secrets));
   }
 
@@ -116,7 +126,8 @@ export class BackendService {
     const state = registered.state as BackendState;
     const now = (await this.parts.catalog.model(model)) as BindingModelState;
     // What a ledger is made with cannot be changed later, so it is not opened in the middle of such a change.
-    if (now.changing !== null && changesIdentity(now.definition, now.changing.definition)) return refuse('BUSY', 'the model is being changed: try again');
+    if (now.changing !== null && changesIdentity(now.definition, now.changing.definition))
+      return refuse('BUSY', 'the model is being changed: try again');
     const mismatch = decideLedger(state, now.definition);
     if (isRefusal(mismatch)) return mismatch;
     const { rules, revision } = rulesInForce(now);
@@ -137,7 +148,12 @@ export class BackendService {
     return isRefusal(decision) ? decision : undefined;
   }
 
-  private async setPaused(id: string, paused: boolean, context: RequestContext, options?: ChangeOptions): Promise<BackendAnswer | Refusal> {
+  private async setPaused(
+    id: string,
+    paused: boolean,
+    context: RequestContext,
+    options?: ChangeOptions,
+  ): Promise<BackendAnswer | Refusal> {
     if ((await this.parts.backends.find(id)) === undefined) return notFound(id);
     const stream = await this.parts.backends.stream(id);
     const changed = await stream.change(async (state) => decidePause(state as BackendState, paused), context, options);

@@ -1,5 +1,13 @@
 /** Backends as they leave the ledger: without anything that the type's schema marks as secret now, or marked when it was set. */
-import { backendStatusOf, splitSecrets, type BackendEvent, type BackendState, type BackendStatus, type JsonObject, type SecretPaths } from '#domain';
+import {
+  backendStatusOf,
+  splitSecrets,
+  type BackendEvent,
+  type BackendState,
+  type BackendStatus,
+  type JsonObject,
+  type SecretPaths,
+} from '#domain';
 import type { ControlMetadata, RecordedControl } from './control-log.js';
 
 export interface BackendView {
@@ -33,11 +41,30 @@ export function viewBackend(state: BackendState, secrets: SecretPaths): BackendV
   const { id, type, name, location, version, username, hasPassword, secretNames, revision, createdAt, updatedAt } = state;
   const settings = splitSecrets(state.settings, secrets).open;
   const models = state.ledgers.map(({ model }) => model);
-  return { id, type, name, location, version, username, hasPassword, settings, secretNames, state: backendStatusOf(state), models, revision, createdAt, updatedAt };
+  return {
+    id,
+    type,
+    name,
+    location,
+    version,
+    username,
+    hasPassword,
+    settings,
+    secretNames,
+    state: backendStatusOf(state),
+    models,
+    revision,
+    createdAt,
+    updatedAt,
+  };
 }
 
-export function viewBackendEvent({ id, revision, type, data, metadata }: RecordedControl<BackendEvent>, secrets: SecretPaths): BackendEventView {
+export function viewBackendEvent(
+  { id, revision, type, data, metadata }: RecordedControl<BackendEvent>,
+  secrets: SecretPaths,
+): BackendEventView {
   const { schema: _schema, idempotency: _idempotency, ...rest } = metadata;
-  const shown: object = 'settings' in data && data.settings !== undefined ? { ...data, settings: splitSecrets(data.settings, secrets).open } : data;
+  const shown: object =
+    'settings' in data && data.settings !== undefined ? { ...data, settings: splitSecrets(data.settings, secrets).open } : data;
   return { id, revision, type, ...rest, data: shown as JsonObject };
 }

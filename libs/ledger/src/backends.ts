@@ -59,7 +59,7 @@ export class Backends {
   /** All of them, as of the call. */
   async *all(): AsyncGenerator<BackendState, void, undefined> {
     await this.catchUp();
-    for (let after: string | undefined; ; ) {
+    for (let after: string | undefined; ;) {
       const page: BackendState[] = await this.documents<BackendState>('backend', after, PAGE_DOCUMENTS);
       yield* page;
       if (page.length < PAGE_DOCUMENTS) return;
@@ -72,7 +72,8 @@ export class Backends {
     const found: RegisteredLedger[] = [];
     for await (const backend of this.all()) {
       if (backend.retirement === 'retired') continue;
-      for (const { model, revision } of backend.ledgers) if (isMeant(model)) found.push({ backend, model, registration: revision });
+      for (const { model, revision } of backend.ledgers)
+        if (isMeant(model)) found.push({ backend, model, registration: revision });
     }
     return found;
   }
@@ -94,7 +95,8 @@ export class Backends {
     const projected = await this.parts.readModel.position();
     const from = projected > this.caughtUpTo ? projected : this.caughtUpTo;
     const ends = [];
-    for (const kind of ['backend-', 'catalog-']) ends.push(await this.projectFrom(store, `${this.parts.streams.prefix}${kind}`, from));
+    for (const kind of ['backend-', 'catalog-'])
+      ends.push(await this.projectFrom(store, `${this.parts.streams.prefix}${kind}`, from));
     const [first = from, second = from] = ends;
     const end = first < second ? first : second;
     if (end > this.caughtUpTo) this.caughtUpTo = end;
@@ -106,7 +108,7 @@ export class Backends {
   }
 
   private async projectFrom(store: EventStore, streamPrefix: string, from: Position): Promise<Position> {
-    for (let after = from; ; ) {
+    for (let after = from; ;) {
       const page = await store.readAll({ after, streamPrefix, limit: PAGE_EVENTS });
       await this.project(page.events);
       after = page.position;
@@ -119,7 +121,11 @@ export class Backends {
     return new ControlStream<BackendState | undefined, BackendEvent>(streams.backend(id), tools, {
       initial: await this.beginning(id),
       known: isBackendEvent,
-      fold: (before, events) => events.reduce<BackendState | undefined>((state, event) => evolveBackend(state, event, { revision: event.revision, at: event.metadata.at }), before),
+      fold: (before, events) =>
+        events.reduce<BackendState | undefined>(
+          (state, event) => evolveBackend(state, event, { revision: event.revision, at: event.metadata.at }),
+          before,
+        ),
     });
   }
 
@@ -133,7 +139,11 @@ export class Backends {
     return event === undefined ? unread(undefined) : { state, revision, at: state.updatedAt };
   }
 
-  private async saveAll(kind: CatalogKind, ids: readonly string[], { state }: Folded<ReadonlyMap<string, { revision: number }>>): Promise<void> {
+  private async saveAll(
+    kind: CatalogKind,
+    ids: readonly string[],
+    { state }: Folded<ReadonlyMap<string, { revision: number }>>,
+  ): Promise<void> {
     for (const id of ids) await this.save(kind, id, state.get(id));
   }
 

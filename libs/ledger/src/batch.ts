@@ -52,8 +52,14 @@ export interface BatchTools {
 
 /** How often a long batch lets other work of the process run. */
 const COMMANDS_BETWEEN_BREATHS = 100;
-/** One command begins only if this much of the append is free: its own data, that of the binding before, and that of one displaced. */
+/** A command begins only if this much of the append is free: its own data, that of the binding before, and that of one displaced. */
 const RESERVED_BYTES = 256 * 1024;
+/** Those that may concern all bindings of a record have an event for each, with long ids and a long reason. */
+const RESERVED_BYTES_FOR_MANY = 640 * 1024;
+
+function reservedFor({ op }: Command): number {
+  return op === 'move' || op === 'unbind' ? RESERVED_BYTES_FOR_MANY : RESERVED_BYTES;
+}
 
 /** Decides groups one after the other over a view that each changes for those behind it. */
 export class BatchDecider {
@@ -85,7 +91,7 @@ export class BatchDecider {
   private decideEach(group: CommandGroup): CommandResult[] {
     const results: CommandResult[] = [];
     for (const request of group.requests) {
-      if (this.bytes > this.tools.maxBytes - RESERVED_BYTES) break;
+      if (this.bytes > this.tools.maxBytes - reservedFor(request.command)) break;
       results.push(this.decideRequest(request));
     }
     return results;

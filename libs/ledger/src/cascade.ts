@@ -39,12 +39,18 @@ export async function deleteRecord(tools: CascadeTools, record: DeletedRecord, c
   return deletion;
 }
 
-function unbindAll({ ledger }: CascadeTools, of: LedgerName, { recordId, reason }: DeletedRecord, context: RequestContext): Promise<LocatedResult> {
+function unbindAll(
+  { ledger }: CascadeTools,
+  of: LedgerName,
+  { recordId, reason }: DeletedRecord,
+  context: RequestContext,
+): Promise<LocatedResult> {
   return ledger.execute(of, { op: 'unbind', recordId, cause: 'recordDeleted', all: true, reason }, context);
 }
 
 function add(deletion: RecordDeletion, ledger: LedgerName, result: LocatedResult): void {
   if (!isRefusal(result)) deletion.unbound.push(...(result.bindings ?? []));
   // A ledger is closed only while none of its bindings is live, so there is nothing of the record in it.
-  else if (result.refused !== 'LEDGER_CLOSED') deletion.refused.push({ ledger: ledgerKey(ledger), code: result.refused, detail: result.detail });
+  else if (result.refused !== 'LEDGER_CLOSED')
+    deletion.refused.push({ ledger: ledgerKey(ledger), code: result.refused, detail: result.detail });
 }

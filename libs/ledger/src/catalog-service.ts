@@ -47,14 +47,21 @@ export const MAX_PAGE_DEFINITIONS = 1_000;
 export class CatalogService {
   constructor(private readonly parts: CatalogServiceParts) {}
 
-  async defineType(command: DefineBackendType, context: RequestContext, options?: ChangeOptions): Promise<BackendTypeAnswer | Refusal> {
+  async defineType(
+    command: DefineBackendType,
+    context: RequestContext,
+    options?: ChangeOptions,
+  ): Promise<BackendTypeAnswer | Refusal> {
     const { catalog, validator } = this.parts;
     let existed = false;
     const changed = await catalog.types.change(
       async (types) => {
         const current = types.get(command.type)?.definition;
         existed = current !== undefined;
-        return decideBackendType(current, command, { validator, usedVersions: existed ? await this.usedVersions(command.type) : [] });
+        return decideBackendType(current, command, {
+          validator,
+          usedVersions: existed ? await this.usedVersions(command.type) : [],
+        });
       },
       context,
       options,
@@ -64,14 +71,20 @@ export class CatalogService {
     return { outcome, type: viewType(changed.state.get(command.type) as BackendTypeState) };
   }
 
-  async defineModel(command: DefineBindingModel, context: RequestContext, options?: ChangeOptions): Promise<BindingModelAnswer | Refusal> {
+  async defineModel(
+    command: DefineBindingModel,
+    context: RequestContext,
+    options?: ChangeOptions,
+  ): Promise<BindingModelAnswer | Refusal> {
     const answer = await this.parts.models.define(command, context, options);
     return isRefusal(answer) ? answer : { outcome: answer.outcome, model: viewModel(answer.model) };
   }
 
   async type(name: string): Promise<BackendTypeView | Refusal> {
     const state = (await this.parts.catalog.types.current()).state.get(name);
-    return state === undefined ? refuse('BACKEND_TYPE_NOT_FOUND', `there is no backend type ${JSON.stringify(name)}`) : viewType(state);
+    return state === undefined
+      ? refuse('BACKEND_TYPE_NOT_FOUND', `there is no backend type ${JSON.stringify(name)}`)
+      : viewType(state);
   }
 
   async model(name: string): Promise<BindingModelView | Refusal> {

@@ -19,7 +19,12 @@ export interface BackendTypeState {
 export type BackendTypes = ReadonlyMap<string, BackendTypeState>;
 export type BindingModels = ReadonlyMap<string, BindingModelState>;
 
-const MODEL_EVENT_TYPES: ReadonlySet<string> = new Set<BindingModelEvent['type']>(['ModelDefined', 'ModelChanging', 'ModelChanged', 'ModelChangeRolledBack']);
+const MODEL_EVENT_TYPES: ReadonlySet<string> = new Set<BindingModelEvent['type']>([
+  'ModelDefined',
+  'ModelChanging',
+  'ModelChanged',
+  'ModelChangeRolledBack',
+]);
 
 /** Backend types and models, folded from their two streams. */
 export class Catalog {
@@ -59,6 +64,10 @@ function foldTypes(types: BackendTypes, events: readonly RecordedControl<Backend
 
 function foldModels(models: BindingModels, events: readonly RecordedControl<BindingModelEvent>[]): BindingModels {
   const next = new Map(models);
-  for (const event of events) next.set(event.data.model, evolveBindingModel(next.get(event.data.model), event, { revision: event.revision, at: event.metadata.at }));
+  for (const event of events)
+    next.set(
+      event.data.model,
+      evolveBindingModel(next.get(event.data.model), event, { revision: event.revision, at: event.metadata.at }),
+    );
   return next;
 }

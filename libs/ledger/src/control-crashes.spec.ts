@@ -9,13 +9,18 @@ import { CONTEXT, ORDERS, PARTNERS, World, bind, done, setUp, type Process } fro
 const PARIS: LedgerName = { backend: 'paris', model: 'shop.order' };
 const UNOPENED: LedgerName = { backend: 'berlin', model: 'shop.unopened' };
 const LEDGERS = [PARTNERS, ORDERS, PARIS, UNOPENED];
-const ORDER_MODEL: DefineBindingModel = { model: 'shop.order', backendType: 'shop', localModel: 'sale.order', cardinality: 'many' };
+const ORDER_MODEL: DefineBindingModel = {
+  model: 'shop.order',
+  backendType: 'shop',
+  localModel: 'sale.order',
+  cardinality: 'many',
+};
 const NUMBERED: JsonObject = { properties: { no: { type: 'integer' } } };
 
 interface Operation {
   name: string;
-  prepare?(of: Process): Promise<void>;
-  run(of: Process): Promise<object>;
+  prepare?: (of: Process) => Promise<void>;
+  run: (of: Process) => Promise<object>;
   /** How many writes it makes at least: an operation that is interrupted nowhere proves nothing. */
   writes: number;
 }
@@ -27,11 +32,18 @@ const unbindBerlin = async (of: Process) => {
 
 const OPERATIONS: Operation[] = [
   { name: 'defining a type', writes: 1, run: ({ plane }) => plane.catalog.defineType({ type: 'erp', label: 'ERP' }, CONTEXT) },
-  { name: 'defining a model', writes: 1, run: ({ plane }) => plane.catalog.defineModel({ model: 'shop.new', backendType: 'shop', localModel: null }, CONTEXT) },
+  {
+    name: 'defining a model',
+    writes: 1,
+    run: ({ plane }) => plane.catalog.defineModel({ model: 'shop.new', backendType: 'shop', localModel: null }, CONTEXT),
+  },
   {
     name: 'registering a backend with secrets',
     writes: 2,
-    run: ({ plane }) => plane.backends.register({ id: 'rome', type: 'shop', location: 'https://rome.example', password: 'secret' }, CONTEXT, { key: 'k' }),
+    run: ({ plane }) =>
+      plane.backends.register({ id: 'rome', type: 'shop', location: 'https://rome.example', password: 'secret' }, CONTEXT, {
+        key: 'k',
+      }),
   },
   {
     name: 'changing a password',
@@ -56,7 +68,11 @@ const OPERATIONS: Operation[] = [
     },
     run: ({ plane }) => plane.backends.retire('berlin', CONTEXT),
   },
-  { name: 'narrowing a model', writes: 4, run: ({ plane }) => plane.catalog.defineModel({ ...ORDER_MODEL, dataSchema: NUMBERED }, CONTEXT) },
+  {
+    name: 'narrowing a model',
+    writes: 4,
+    run: ({ plane }) => plane.catalog.defineModel({ ...ORDER_MODEL, dataSchema: NUMBERED }, CONTEXT),
+  },
   {
     name: 'widening a model',
     writes: 4,
@@ -98,7 +114,9 @@ async function look(at: World): Promise<unknown> {
     const credentials = state === 'retired' ? null : await done(plane.backends.readCredentials(id, CONTEXT));
     backends.push({ id, name, state, hasPassword, models, credentials });
   }
-  const definitions = (await plane.catalog.models()).map(({ revision: _revision, createdAt: _createdAt, updatedAt: _updatedAt, ...rest }) => rest);
+  const definitions = (await plane.catalog.models()).map(
+    ({ revision: _revision, createdAt: _createdAt, updatedAt: _updatedAt, ...rest }) => rest,
+  );
   const types = (await plane.catalog.types()).map(({ type, label }) => ({ type, label }));
   const states = [];
   for (const ledger of LEDGERS) {
@@ -107,7 +125,12 @@ async function look(at: World): Promise<unknown> {
     const status = statusOf(state) === 'unopened' ? 'open' : statusOf(state);
     states.push({ ledger, status, paused: state.paused, rules: state.opened ? state.rules : undefined });
   }
-  return { backends, definitions, types, states: states.map((state) => (state.ledger === UNOPENED ? { ...state, rules: undefined } : state)) };
+  return {
+    backends,
+    definitions,
+    types,
+    states: states.map((state) => (state.ledger === UNOPENED ? { ...state, rules: undefined } : state)),
+  };
 }
 
 /** What must hold whenever nothing is under way: every ledger follows its backend and its model. */
@@ -216,7 +239,11 @@ describe.each([
         const crashed = at.process({ crashes: { atWrite, done: isDone } });
         obstruct(crashed, at.process(), turn);
         await expect(operation.run(crashed)).rejects.toThrow(/died|dead/);
-        if ((await at.process().ledgers.state(operation.ledger)).counts.bound < 2 && operation.refused === 'MODEL_CHANGE_VIOLATED') await operation.late(at.process());
+        if (
+          (await at.process().ledgers.state(operation.ledger)).counts.bound < 2 &&
+          operation.refused === 'MODEL_CHANGE_VIOLATED'
+        )
+          await operation.late(at.process());
         if ((await at.process().ledgers.state(operation.ledger)).counts.bound < 1) await operation.late(at.process());
         expect(await at.process().plane.resumeFanOuts()).toMatchObject({ unfinished: [] });
         await expectSettled(at);

@@ -11,7 +11,7 @@ export interface ControlTools {
   clock(): number;
   random(): number;
   sleep(ms: number): Promise<void>;
-  newId(): string;
+  newId: () => string;
 }
 
 export interface ControlMetadata extends Omit<EventMetadata, 'hash' | 'direction' | 'idempotency'> {
@@ -50,10 +50,15 @@ const MAX_RESENDS = 6;
 const PAGE_EVENTS = 1_000;
 
 /** Reads an event of such a stream back. @throws {UnknownEvent} when a newer program wrote it. */
-export function readControl<E extends ControlEventLike>(recorded: RecordedEvent, known: (event: { type: string }) => boolean): RecordedControl<E> {
+export function readControl<E extends ControlEventLike>(
+  recorded: RecordedEvent,
+  known: (event: { type: string }) => boolean,
+): RecordedControl<E> {
   const metadata = recorded.metadata as unknown as ControlMetadata;
   if (!known(recorded) || typeof metadata.schema !== 'number' || metadata.schema > EVENT_SCHEMA) {
-    throw new UnknownEvent(`${recorded.stream}@${recorded.revision}: event type ${recorded.type} (schema ${String(metadata.schema)}) is not known to this version`);
+    throw new UnknownEvent(
+      `${recorded.stream}@${recorded.revision}: event type ${recorded.type} (schema ${String(metadata.schema)}) is not known to this version`,
+    );
   }
   const { type, data, id, revision } = recorded;
   return { type, data, id, revision, metadata } as unknown as RecordedControl<E>;
@@ -61,7 +66,7 @@ export function readControl<E extends ControlEventLike>(recorded: RecordedEvent,
 
 export interface Folding<S, E extends ControlEventLike> {
   initial: Folded<S>;
-  known(event: { type: string }): boolean;
+  known: (event: { type: string }) => boolean;
   /** Must leave the state that it is given as it is. */
   fold(state: S, events: readonly RecordedControl<E>[]): S;
 }
@@ -80,9 +85,12 @@ export class ControlStream<S, E extends ControlEventLike> {
 
   /** The state at the stream's end as of the call. */
   async current(): Promise<Folded<S>> {
-    for (let folded = this.newest; ; ) {
+    for (let folded = this.newest; ;) {
       const page = await this.tools.store.readStream(this.name, { after: folded.revision, limit: PAGE_EVENTS });
-      folded = this.foldedWith(folded, page.map((event) => readControl<E>(event, this.folding.known)));
+      folded = this.foldedWith(
+        folded,
+        page.map((event) => readControl<E>(event, this.folding.known)),
+      );
       if (page.length < PAGE_EVENTS) return folded;
     }
   }
@@ -103,21 +111,36 @@ export class ControlStream<S, E extends ControlEventLike> {
         if (isRefusal(events)) return events;
         if (events.length === 0) return { ...before, appended: [] };
         const recorded = this.stamped(events, before, context, options);
-        if (await appendTo(this.tools, this.name, before.revision, recorded)) return { ...this.foldedWith(before, recorded), appended: recorded };
+        if (await appendTo(this.tools, this.name, before.revision, recorded))
+          return { ...this.foldedWith(before, recorded), appended: recorded };
       }
       await this.tools.sleep(this.tools.random() * MAX_CONFLICT_WAIT_MS);
     }
     return refuse('BUSY', 'others were changing the same thing all the time');
   }
 
-  private stamped(events: readonly E[], { revision, at }: Folded<S>, context: RequestContext, options: ChangeOptions): RecordedControl<E>[] {
+  private stamped(
+    events: readonly E[],
+    { revision, at }: Folded<S>,
+    context: RequestContext,
+    options: ChangeOptions,
+  ): RecordedControl<E>[] {
     const now = new Date(this.tools.clock()).toISOString();
     const { actor, onBehalfOf, correlationId, causationId } = context;
     const { reason, key } = options;
     const idempotency = key === undefined ? undefined : { key };
     // Members without a value are left out: what is read back is then what was written.
     const metadata = JSON.parse(
-      JSON.stringify({ schema: EVENT_SCHEMA, at: now > at ? now : at, actor, onBehalfOf, correlationId, causationId, reason, idempotency }),
+      JSON.stringify({
+        schema: EVENT_SCHEMA,
+        at: now > at ? now : at,
+        actor,
+        onBehalfOf,
+        correlationId,
+        causationId,
+        reason,
+        idempotency,
+      }),
     ) as ControlMetadata;
     return events.map((event, index) => ({ ...event, id: this.tools.newId(), revision: revision + 1 + index, metadata }));
   }
@@ -132,14 +155,27 @@ export class ControlStream<S, E extends ControlEventLike> {
 }
 
 /** True when the events stand in the stream, false when others were ahead. An unknown outcome is resolved by sending them again. */
-async function appendTo<E extends ControlEventLike>(tools: ControlTools, stream: string, expected: number, events: readonly RecordedControl<E>[]): Promise<boolean> {
-  const newEvents = events.map(({ id, type, data, metadata }): NewEvent => ({ id, type, data: data as JsonObject, metadata: metadata as unknown as JsonObject }));
+async function appendTo<E extends ControlEventLike>(
+  tools: ControlTools,
+  stream: string,
+  expected: number,
+  events: readonly RecordedControl<E>[],
+): Promise<boolean> {
+  const newEvents = events.map(({ id, type, data, metadata }): NewEvent => ({
+    id,
+    type,
+    data: data as JsonObject,
+    metadata: metadata as unknown as JsonObject,
+  }));
   for (let attempt = 0; ; attempt += 1) {
     try {
       const result = await tools.store.append(stream, expected, newEvents);
       if (!result.ok) return attempt > 0 && (await standThere(tools.store, stream, expected, newEvents));
       if (result.revision === expected + events.length) return true;
-      throw new EventStoreError('STREAM_DELETED', `${stream}: an append of ${events.length} events at revision ${expected} ended at ${result.revision}`);
+      throw new EventStoreError(
+        'STREAM_DELETED',
+        `${stream}: an append of ${events.length} events at revision ${expected} ended at ${result.revision}`,
+      );
     } catch (error) {
       const unknown = error instanceof EventStoreError && error.code === 'OUTCOME_UNKNOWN';
       if (!unknown || attempt === MAX_RESENDS) throw error;

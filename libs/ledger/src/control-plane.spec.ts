@@ -47,7 +47,8 @@ function start(): Server {
   return { plane, ledger };
 }
 
-const bind = ({ ledger }: Server, to: LedgerName, recordId: string) => ledger.execute(to, { op: 'bind', recordId, externalId: `x-${recordId}` }, CONTEXT);
+const bind = ({ ledger }: Server, to: LedgerName, recordId: string) =>
+  ledger.execute(to, { op: 'bind', recordId, externalId: `x-${recordId}` }, CONTEXT);
 
 describe('sync jobs and operators together', () => {
   it('open a ledger with its first bind, once for all servers', async () => {
@@ -72,7 +73,9 @@ describe('sync jobs and operators together', () => {
     expect(await bind(one, PARTNERS, '2')).toMatchObject({ refused: 'BACKEND_PAUSED' });
     expect(await bind(one, ORDERS, '2')).toMatchObject({ refused: 'BACKEND_PAUSED' });
     await done(one.plane.backends.resume('berlin', CONTEXT));
-    await done(two.plane.catalog.defineModel({ ...SHOP_MODEL, dataSchema: { properties: { no: { type: 'integer' } } } }, CONTEXT));
+    await done(
+      two.plane.catalog.defineModel({ ...SHOP_MODEL, dataSchema: { properties: { no: { type: 'integer' } } } }, CONTEXT),
+    );
     const wrong = await one.ledger.execute(PARTNERS, { op: 'changeData', recordId: '1', data: { no: 'one' } }, CONTEXT);
     expect(wrong).toMatchObject({ refused: 'INVALID_DATA', errors: [{ path: '/no' }] });
     expect(await two.plane.backends.retire('berlin', CONTEXT)).toMatchObject({ refused: 'BACKEND_IN_USE' });
@@ -91,7 +94,11 @@ describe('sync jobs and operators together', () => {
         { backend: id, model: 'shop.order' },
       ];
       const bound = ledgers.flatMap((ledger) => Array.from({ length: 5 }, (_, n) => bind(jobs, ledger, `${n}`)));
-      const operated = [operator.plane.backends.pause(id, CONTEXT), operator.plane.backends.resume(id, CONTEXT), operator.plane.backends.retire(id, CONTEXT)];
+      const operated = [
+        operator.plane.backends.pause(id, CONTEXT),
+        operator.plane.backends.resume(id, CONTEXT),
+        operator.plane.backends.retire(id, CONTEXT),
+      ];
       await Promise.all([...bound, ...operated]);
       await world.project();
       expect(await operator.plane.resumeFanOuts()).toMatchObject({ unfinished: [] });

@@ -76,7 +76,8 @@ export class ControlPlane {
   async resumeFanOuts(): Promise<Resumption> {
     const resumption: Resumption = { looked: 0, unfinished: [] };
     const context: RequestContext = { actor: 'system', correlationId: this.tools.newId() };
-    for await (const { id } of this.known.backends.all()) await this.attempt(resumption, `backend ${id}`, () => this.resumeBackend(id, context));
+    for await (const { id } of this.known.backends.all())
+      await this.attempt(resumption, `backend ${id}`, () => this.resumeBackend(id, context));
     const { state } = await this.known.catalog.models.current();
     for (const model of state.keys()) await this.attempt(resumption, `model ${model}`, () => this.resumeModel(model, context));
     return resumption;

@@ -1,6 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LedgerName } from '#domain';
-import { CONTEXT, ORDERS, PARTNERS, World, bind, done, refusedAs, setUp, type Process } from '../../../test/support/control/world.js';
+import {
+  CONTEXT,
+  ORDERS,
+  PARTNERS,
+  World,
+  bind,
+  done,
+  refusedAs,
+  setUp,
+  type Process,
+} from '../../../test/support/control/world.js';
 
 let world: World;
 let here: Process;
@@ -26,7 +36,13 @@ describe('pause and resume', () => {
     expect(await refusedAs(bound(paris, '2'))).toBe('done');
     expect(await done(backends().resume('berlin', CONTEXT))).toMatchObject({ outcome: 'changed', backend: { state: 'active' } });
     for (const ledger of [PARTNERS, ORDERS]) expect(await refusedAs(bound(ledger, '2'))).toBe('done');
-    expect(await typesIn(PARTNERS)).toEqual(['LedgerOpened', 'BindingCreated', 'LedgerPaused', 'LedgerResumed', 'BindingCreated']);
+    expect(await typesIn(PARTNERS)).toEqual([
+      'LedgerOpened',
+      'BindingCreated',
+      'LedgerPaused',
+      'LedgerResumed',
+      'BindingCreated',
+    ]);
   });
 
   it('change nothing when they are repeated', async () => {
@@ -72,7 +88,11 @@ describe('pause and resume', () => {
     await bound(PARTNERS, '1');
     await done(backends().pause('berlin', { ...CONTEXT, actor: 'operator' }, { reason: 'stocktaking' }));
     const paused = (await here.ledgers.events(PARTNERS)).at(-1);
-    expect(paused).toMatchObject({ type: 'LedgerPaused', data: { backendRevision: 2 }, metadata: { actor: 'operator', correlationId: 'c-1' } });
+    expect(paused).toMatchObject({
+      type: 'LedgerPaused',
+      data: { backendRevision: 2 },
+      metadata: { actor: 'operator', correlationId: 'c-1' },
+    });
     const [event] = await done(backends().history('berlin', { after: 1, limit: 1 }));
     expect(event).toMatchObject({ type: 'BackendPaused', revision: 2, reason: 'stocktaking' });
   });
@@ -80,7 +100,8 @@ describe('pause and resume', () => {
 
 describe('retirement', () => {
   const retired = () => refusedAs(backends().retire('berlin', CONTEXT));
-  const unbind = (ledger: LedgerName, recordId: string) => here.ledgers.run(ledger, { op: 'unbind', recordId }, here.plane, CONTEXT);
+  const unbind = (ledger: LedgerName, recordId: string) =>
+    here.ledgers.run(ledger, { op: 'unbind', recordId }, here.plane, CONTEXT);
 
   it('closes every ledger, and the backend and its id for good', async () => {
     await bound(PARTNERS, '1');
@@ -94,12 +115,24 @@ describe('retirement', () => {
     expect(await typesIn(ORDERS)).toEqual(['LedgerClosed']);
     expect((await here.ledgers.state(ORDERS)).rules.cardinality).toBe('many');
     expect(await retired()).toBe('done');
-    expect(await refusedAs(backends().register({ id: 'berlin', type: 'shop', location: 'https://x.example' }, CONTEXT))).toBe('BACKEND_EXISTS');
-    for (const refused of [backends().change('berlin', { name: 'B' }, CONTEXT), backends().pause('berlin', CONTEXT), backends().registerLedger(PARTNERS, CONTEXT)]) {
+    expect(await refusedAs(backends().register({ id: 'berlin', type: 'shop', location: 'https://x.example' }, CONTEXT))).toBe(
+      'BACKEND_EXISTS',
+    );
+    for (const refused of [
+      backends().change('berlin', { name: 'B' }, CONTEXT),
+      backends().pause('berlin', CONTEXT),
+      backends().registerLedger(PARTNERS, CONTEXT),
+    ]) {
       expect(await refusedAs(refused)).toBe('LEDGER_CLOSED');
     }
     expect(await backends().checkLedger(PARTNERS)).toBeUndefined();
-    expect(await world.eventTypes('test.backend-berlin')).toEqual(['BackendRegistered', 'LedgerRegistered', 'LedgerRegistered', 'BackendRetiring', 'BackendRetired']);
+    expect(await world.eventTypes('test.backend-berlin')).toEqual([
+      'BackendRegistered',
+      'LedgerRegistered',
+      'LedgerRegistered',
+      'BackendRetiring',
+      'BackendRetired',
+    ]);
   });
 
   it('is refused with counts while bindings live, without closing anything for a moment', async () => {
@@ -131,9 +164,16 @@ describe('retirement', () => {
       }
     };
     const refusal = await retiring.plane.backends.retire('berlin', CONTEXT);
-    expect(refusal).toMatchObject({ refused: 'BACKEND_IN_USE', details: { live: 1, ledgers: [{ model: 'shop.partner', live: 1 }] } });
+    expect(refusal).toMatchObject({
+      refused: 'BACKEND_IN_USE',
+      details: { live: 1, ledgers: [{ model: 'shop.partner', live: 1 }] },
+    });
     expect(await typesIn(ORDERS)).toEqual(['LedgerClosed', 'LedgerOpened']);
-    expect(await here.ledgers.state(ORDERS)).toMatchObject({ closed: false, paused: false, rules: { cardinality: 'many', localModel: 'sale.order' } });
+    expect(await here.ledgers.state(ORDERS)).toMatchObject({
+      closed: false,
+      paused: false,
+      rules: { cardinality: 'many', localModel: 'sale.order' },
+    });
     expect(await done(backends().get('berlin'))).toMatchObject({ state: 'active' });
     for (const ledger of [PARTNERS, ORDERS]) expect(await refusedAs(bound(ledger, '3'))).toBe('done');
     expect((await world.eventTypes('test.backend-berlin')).slice(-2)).toEqual(['BackendRetiring', 'BackendRetirementCancelled']);
@@ -183,7 +223,10 @@ describe('retirement', () => {
     }
     const answers = await Promise.all(Array.from({ length: 5 }, () => world.process().plane.backends.retire('berlin', CONTEXT)));
     for (const answer of answers) expect(answer).toMatchObject({ state: 'retired' });
-    expect((await world.eventTypes('test.backend-berlin')).filter((type) => type.startsWith('BackendRetir'))).toEqual(['BackendRetiring', 'BackendRetired']);
+    expect((await world.eventTypes('test.backend-berlin')).filter((type) => type.startsWith('BackendRetir'))).toEqual([
+      'BackendRetiring',
+      'BackendRetired',
+    ]);
   });
 
   /** Announces a retirement as a process that dies then. Answers the revision of the announcement. */

@@ -26,7 +26,11 @@ export interface LedgerPoint {
 /** How a ledger itself is changed: at its head, by compare-and-set, its commands held back meanwhile. `BindingLedger` is one. */
 export interface LedgerAmender {
   /** Appends what `amend` makes of the ledger at its head, at that very revision; `amend` is called again when others were ahead. */
-  amend(ledger: LedgerName, amend: (at: LedgerPoint) => Promise<ControlEvent[] | Refusal>, context: RequestContext): Promise<{ revision: number } | Refusal>;
+  amend(
+    ledger: LedgerName,
+    amend: (at: LedgerPoint) => Promise<ControlEvent[] | Refusal>,
+    context: RequestContext,
+  ): Promise<{ revision: number } | Refusal>;
 }
 
 export interface FanOutParts {
@@ -78,7 +82,11 @@ export class FanOut {
   }
 
   /** Changes one ledger; answers why it could not be. */
-  async amend(ledger: LedgerName, amend: (at: LedgerPoint) => Promise<ControlEvent[] | Refusal>, context: RequestContext): Promise<Refusal | undefined> {
+  async amend(
+    ledger: LedgerName,
+    amend: (at: LedgerPoint) => Promise<ControlEvent[] | Refusal>,
+    context: RequestContext,
+  ): Promise<Refusal | undefined> {
     const result = await this.parts.amender.amend(ledger, amend, context);
     return isRefusal(result) ? result : undefined;
   }
@@ -99,7 +107,10 @@ export class FanOut {
 }
 
 /** Does all of the work although some of it is refused or fails; then throws the first failure, or answers the first refusal. */
-export async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<Refusal | undefined>): Promise<Refusal | undefined> {
+export async function eachOf<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<Refusal | undefined>,
+): Promise<Refusal | undefined> {
   const refusals: Refusal[] = [];
   const failures: unknown[] = [];
   const queue = [...items];

@@ -26,3 +26,4 @@ export * from './secrets.js';
 export * from './cascade.js';
 export * from './backends.js';
 export * from './catalog.js';
+export * from './rebuild.js';

@@ -31,7 +31,22 @@ const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 const ROOT_ID = 'urn:binding-ledger:schema';
 
 /** Written strictly, without repetitions that could be divided in several ways. */
-const STRICT_FORMATS: FormatName[] = ['date', 'time', 'date-time', 'duration', 'hostname', 'ipv4', 'ipv6', 'uuid', 'json-pointer', 'int32', 'int64', 'float', 'double', 'password'];
+const STRICT_FORMATS: FormatName[] = [
+  'date',
+  'time',
+  'date-time',
+  'duration',
+  'hostname',
+  'ipv4',
+  'ipv6',
+  'uuid',
+  'json-pointer',
+  'int32',
+  'int64',
+  'float',
+  'double',
+  'password',
+];
 /** The strict form of these backtracks. */
 const LENIENT_FORMATS: FormatName[] = ['uri', 'uri-reference', 'email'];
 
@@ -51,8 +66,10 @@ export class JsonSchemas implements SchemaValidator {
   private readonly meta = new Ajv2020({ logger: false, validateFormats: false });
 
   problemsOfSchema(schema: JsonObject): Problem[] {
-    if (schema.$schema !== undefined && schema.$schema !== DIALECT) return [{ path: '/$schema', message: `schemas are those of ${DIALECT}` }];
-    if (this.meta.validateSchema(schema) !== true) return (this.meta.errors ?? [{ message: 'is not a JSON Schema of 2020-12' }]).slice(0, MAX_PROBLEMS).map(problemOf);
+    if (schema.$schema !== undefined && schema.$schema !== DIALECT)
+      return [{ path: '/$schema', message: `schemas are those of ${DIALECT}` }];
+    if (this.meta.validateSchema(schema) !== true)
+      return (this.meta.errors ?? [{ message: 'is not a JSON Schema of 2020-12' }]).slice(0, MAX_PROBLEMS).map(problemOf);
     const compiled = this.compile(schema);
     return 'message' in compiled ? [compiled] : [];
   }
@@ -69,7 +86,8 @@ export class JsonSchemas implements SchemaValidator {
   }
 
   /** What in a binding's data the rules of its ledger do not admit. */
-  readonly problemsOfData = (data: JsonObject, { dataSchema }: LedgerRules): Problem[] => (dataSchema === null ? [] : this.problemsOf(dataSchema, data));
+  readonly problemsOfData = (data: JsonObject, { dataSchema }: LedgerRules): Problem[] =>
+    dataSchema === null ? [] : this.problemsOf(dataSchema, data);
 
   private compile(schema: JsonObject): Compiled | Problem {
     const known = this.byIdentity.get(schema);
@@ -160,7 +178,10 @@ function problemsIn({ errors }: ValidateFunction): Problem[] {
 
 /** Names of members are told, values are not: they may be secret. */
 function problemOf({ instancePath = '', keyword, params, message = 'is not admitted' }: Partial<ErrorObject>): Problem {
-  const surplus = keyword === 'additionalProperties' || keyword === 'unevaluatedProperties' ? (params as Record<string, unknown>) : {};
+  const surplus =
+    keyword === 'additionalProperties' || keyword === 'unevaluatedProperties' ? (params as Record<string, unknown>) : {};
   const name = surplus.additionalProperty ?? surplus.unevaluatedProperty;
-  return typeof name === 'string' ? { path: `${instancePath}/${pointerToken(name)}`, message: 'is not admitted' } : { path: instancePath, message };
+  return typeof name === 'string'
+    ? { path: `${instancePath}/${pointerToken(name)}`, message: 'is not admitted' }
+    : { path: instancePath, message };
 }

@@ -1,8 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DefineBindingModel, JsonObject, LedgerName } from '#domain';
-import { CONTEXT, ORDERS, PARTNERS, World, bind, done, refusedAs, setUp, type Process } from '../../../test/support/control/world.js';
+import {
+  CONTEXT,
+  ORDERS,
+  PARTNERS,
+  World,
+  bind,
+  done,
+  refusedAs,
+  setUp,
+  type Process,
+} from '../../../test/support/control/world.js';
 
-const ORDER_MODEL: DefineBindingModel = { model: 'shop.order', backendType: 'shop', localModel: 'sale.order', cardinality: 'many' };
+const ORDER_MODEL: DefineBindingModel = {
+  model: 'shop.order',
+  backendType: 'shop',
+  localModel: 'sale.order',
+  cardinality: 'many',
+};
 const PARIS: LedgerName = { backend: 'paris', model: 'shop.order' };
 const NUMBERED: JsonObject = { type: 'object', properties: { no: { type: 'integer' } }, required: ['no'] };
 const NAMED: JsonObject = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] };
@@ -17,18 +32,28 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-const define = (change: Partial<DefineBindingModel>, by = here) => by.plane.catalog.defineModel({ ...ORDER_MODEL, ...change }, CONTEXT);
+const define = (change: Partial<DefineBindingModel>, by = here) =>
+  by.plane.catalog.defineModel({ ...ORDER_MODEL, ...change }, CONTEXT);
 const rulesOf = async (ledger: LedgerName) => (await here.ledgers.state(ledger)).rules;
 const modelEvents = async () => (await world.eventTypes('catalog-models')).slice(2);
 let externalIds = 0;
-const bound = (ledger: LedgerName, recordId: string, data: JsonObject = {}) => bind(here, ledger, { recordId, externalId: `x-${(externalIds += 1)}`, data });
+const bound = (ledger: LedgerName, recordId: string, data: JsonObject = {}) =>
+  bind(here, ledger, { recordId, externalId: `x-${(externalIds += 1)}`, data });
 
 describe('a changed model', () => {
   it('reaches every ledger of it, and each says what it follows from', async () => {
     for (const ledger of [ORDERS, PARIS, PARTNERS]) await bound(ledger, '1', { no: 1 });
-    expect(await done(define({ dataSchema: NUMBERED, indexes: ['no'] }))).toMatchObject({ outcome: 'changed', model: { dataSchema: NUMBERED, indexes: ['no'] } });
+    expect(await done(define({ dataSchema: NUMBERED, indexes: ['no'] }))).toMatchObject({
+      outcome: 'changed',
+      model: { dataSchema: NUMBERED, indexes: ['no'] },
+    });
     for (const ledger of [ORDERS, PARIS]) {
-      expect(await rulesOf(ledger)).toEqual({ localModel: 'sale.order', cardinality: 'many', dataSchema: NUMBERED, indexes: ['no'] });
+      expect(await rulesOf(ledger)).toEqual({
+        localModel: 'sale.order',
+        cardinality: 'many',
+        dataSchema: NUMBERED,
+        indexes: ['no'],
+      });
       expect(await refusedAs(bound(ledger, '2', { no: 'two' }))).toBe('INVALID_DATA');
       expect(await refusedAs(bound(ledger, '2', { no: 2 }))).toBe('done');
     }
@@ -48,7 +73,12 @@ describe('a changed model', () => {
   it.each<[string, Partial<DefineBindingModel>, Partial<DefineBindingModel>, string[]]>([
     ['narrower only', {}, { dataSchema: NUMBERED }, ['LedgerRulesChanged']],
     ['wider only', { dataSchema: NUMBERED }, { dataSchema: null }, ['LedgerRulesChanged']],
-    ['narrower in one thing and wider in another', { dataSchema: NUMBERED }, { cardinality: 'one', dataSchema: null }, ['LedgerRulesChanged', 'LedgerRulesChanged']],
+    [
+      'narrower in one thing and wider in another',
+      { dataSchema: NUMBERED },
+      { cardinality: 'one', dataSchema: null },
+      ['LedgerRulesChanged', 'LedgerRulesChanged'],
+    ],
     ['another index only', {}, { indexes: ['no'] }, ['LedgerRulesChanged']],
   ])('that is %s takes as few steps as it can', async (_what, before, after, expected) => {
     await done(define(before));
@@ -113,7 +143,10 @@ describe('a change that bindings violate', () => {
     await bound(ORDERS, '4');
     await here.ledgers.run(ORDERS, { op: 'unbind', recordId: '3', all: true }, here.plane, CONTEXT);
     const refusal = await define({ cardinality: 'one' });
-    expect(refusal).toMatchObject({ refused: 'MODEL_CHANGE_VIOLATED', details: { examples: [{ recordId: '2' }, { recordId: '4' }] } });
+    expect(refusal).toMatchObject({
+      refused: 'MODEL_CHANGE_VIOLATED',
+      details: { examples: [{ recordId: '2' }, { recordId: '4' }] },
+    });
     for (const recordId of ['2', '4']) await here.ledgers.run(ORDERS, { op: 'unbind', recordId, all: true }, here.plane, CONTEXT);
     expect(await refusedAs(define({ cardinality: 'one' }))).toBe('done');
   });
@@ -127,7 +160,10 @@ describe('a change that bindings violate', () => {
       await bound(PARIS, '2', { no: 'late' });
     };
     const refusal = await define({ dataSchema: NUMBERED, cardinality: 'one' }, slow);
-    expect(refusal).toMatchObject({ refused: 'MODEL_CHANGE_VIOLATED', details: { examples: [{ ledger: 'paris/shop.order', recordId: '2' }] } });
+    expect(refusal).toMatchObject({
+      refused: 'MODEL_CHANGE_VIOLATED',
+      details: { examples: [{ ledger: 'paris/shop.order', recordId: '2' }] },
+    });
     expect(await modelEvents()).toEqual(['ModelChanging', 'ModelChangeRolledBack']);
     for (const ledger of [ORDERS, PARIS]) {
       expect(await rulesOf(ledger)).toMatchObject({ dataSchema: null, cardinality: 'many' });
@@ -146,7 +182,8 @@ describe('a change that bindings violate', () => {
       if (ledger.backend !== 'paris') return;
       slow.ledgers.beforeAmendment = async () => undefined;
       // Berlin is held to the old and the new schema by now.
-      for (const data of [{ no: 2 }, { name: 'two' }, { no: 2, name: 'two' }]) during.push(await refusedAs(bound(ORDERS, '2', data as JsonObject)));
+      for (const data of [{ no: 2 }, { name: 'two' }, { no: 2, name: 'two' }])
+        during.push(await refusedAs(bound(ORDERS, '2', data as JsonObject)));
       await bound(PARIS, '3', { no: 3 });
     };
     expect(await refusedAs(define({ dataSchema: NAMED }, slow))).toBe('MODEL_CHANGE_VIOLATED');
@@ -157,17 +194,28 @@ describe('a change that bindings violate', () => {
   it('cannot change what its ledgers were made with', async () => {
     expect(await refusedAs(define({ localModel: 'stock.picking' }))).toBe('done');
     await done(here.plane.backends.registerLedger(ORDERS, CONTEXT));
-    expect(await define({})).toMatchObject({ refused: 'MODEL_CHANGE_VIOLATED', details: { examples: [{ ledger: 'berlin/shop.order' }] } });
+    expect(await define({})).toMatchObject({
+      refused: 'MODEL_CHANGE_VIOLATED',
+      details: { examples: [{ ledger: 'berlin/shop.order' }] },
+    });
     await done(here.plane.catalog.defineType({ type: 'erp' }, CONTEXT));
     expect(await refusedAs(define({ localModel: 'stock.picking', backendType: 'erp' }))).toBe('MODEL_CHANGE_VIOLATED');
-    expect(await done(here.plane.catalog.model('shop.order'))).toMatchObject({ localModel: 'stock.picking', backendType: 'shop' });
+    expect(await done(here.plane.catalog.model('shop.order'))).toMatchObject({
+      localModel: 'stock.picking',
+      backendType: 'shop',
+    });
   });
 });
 
 describe('changes of a model at the same time', () => {
   it('come one after the other, and all ledgers end with the same rules', async () => {
     for (const ledger of [ORDERS, PARIS]) await bound(ledger, '1', { no: 1, name: 'one' });
-    const wanted: Partial<DefineBindingModel>[] = [{ dataSchema: NUMBERED }, { dataSchema: NAMED }, { cardinality: 'one' }, { indexes: ['no'] }];
+    const wanted: Partial<DefineBindingModel>[] = [
+      { dataSchema: NUMBERED },
+      { dataSchema: NAMED },
+      { cardinality: 'one' },
+      { indexes: ['no'] },
+    ];
     const answers = await Promise.all(wanted.map((change) => refusedAs(define(change, world.process()))));
     for (const answer of answers) expect(['done', 'BUSY']).toContain(answer);
     await here.plane.resumeFanOuts();
@@ -177,7 +225,9 @@ describe('changes of a model at the same time', () => {
       expect(await rulesOf(ledger)).toEqual({ localModel, cardinality, dataSchema, indexes });
     }
     const events = await modelEvents();
-    expect(events.filter((_type, index) => index % 2 === 0)).toEqual(events.filter((_type, index) => index % 2 === 0).map(() => 'ModelChanging'));
+    expect(events.filter((_type, index) => index % 2 === 0)).toEqual(
+      events.filter((_type, index) => index % 2 === 0).map(() => 'ModelChanging'),
+    );
   });
 
   it('are not undone by an older one that is slow', async () => {
@@ -202,7 +252,16 @@ describe('the first definition', () => {
     await done(here.plane.catalog.defineType({ type: 'erp' }, CONTEXT));
     const answers = await Promise.all([1, 2, 3].map(() => done(world.process().plane.catalog.defineModel(model, CONTEXT))));
     expect(answers.map(({ outcome }) => outcome).sort()).toEqual(['created', 'unchanged', 'unchanged']);
-    expect(await done(world.process().plane.catalog.model('erp.partner'))).toMatchObject({ ...model, cardinality: 'one', dataSchema: null, indexes: [] });
-    expect((await world.process().plane.catalog.models()).map((each) => each.model)).toEqual(['erp.partner', 'shop.order', 'shop.partner']);
+    expect(await done(world.process().plane.catalog.model('erp.partner'))).toMatchObject({
+      ...model,
+      cardinality: 'one',
+      dataSchema: null,
+      indexes: [],
+    });
+    expect((await world.process().plane.catalog.models()).map((each) => each.model)).toEqual([
+      'erp.partner',
+      'shop.order',
+      'shop.partner',
+    ]);
   });
 });

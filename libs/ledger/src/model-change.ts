@@ -59,11 +59,19 @@ const MAX_LOOKS = 3;
 export class ModelChanges {
   constructor(private readonly parts: ModelChangeParts) {}
 
-  async define(command: DefineBindingModel, context: RequestContext, options: ChangeOptions = {}): Promise<ModelAnswer | Refusal> {
+  async define(
+    command: DefineBindingModel,
+    context: RequestContext,
+    options: ChangeOptions = {},
+  ): Promise<ModelAnswer | Refusal> {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const under = await this.complete(command.model, context);
       if (under !== undefined) return under;
-      const changed = await this.parts.catalog.models.change((models) => this.decide(models.get(command.model), command), context, options);
+      const changed = await this.parts.catalog.models.change(
+        (models) => this.decide(models.get(command.model), command),
+        context,
+        options,
+      );
       if (isRefusal(changed)) {
         const announced = changed.refused === 'BUSY' && (await this.parts.catalog.model(command.model))?.changing;
         if (announced) continue;
@@ -97,22 +105,34 @@ export class ModelChanges {
     return state === undefined || state.changing !== null ? undefined : this.parts.fanOut.toLedgersWith(state, context);
   }
 
-  private async answer(state: BindingModelState, event: BindingModelEvent['type'] | undefined, context: RequestContext): Promise<ModelAnswer | Refusal> {
+  private async answer(
+    state: BindingModelState,
+    event: BindingModelEvent['type'] | undefined,
+    context: RequestContext,
+  ): Promise<ModelAnswer | Refusal> {
     const { model } = state.definition;
     if (event === 'ModelDefined') return { outcome: 'created', model: state };
     const refusal = event === undefined ? await this.spread(model, context) : await this.complete(model, context);
     if (refusal !== undefined) return refusal;
     if (event === undefined) return { outcome: 'unchanged', model: state };
     const now = await this.parts.catalog.model(model);
-    if (now?.concluded?.revision !== state.revision) return refuse('BUSY', 'the model was changed again at the same time: ask for it');
+    if (now?.concluded?.revision !== state.revision)
+      return refuse('BUSY', 'the model was changed again at the same time: ask for it');
     return now.concluded.violations.length > 0 ? violated(now.concluded.violations) : { outcome: 'changed', model: now };
   }
 
-  private async decide(state: BindingModelState | undefined, command: DefineBindingModel): Promise<BindingModelEvent[] | Refusal> {
+  private async decide(
+    state: BindingModelState | undefined,
+    command: DefineBindingModel,
+  ): Promise<BindingModelEvent[] | Refusal> {
     const { validator, catalog, backends } = this.parts;
     const registered = state === undefined ? [] : await backends.ledgersOf((model) => model === command.model);
     const ledgers = registered.map(keyOf);
-    const events = decideBindingModel(state, command, { validator, backendTypeExists: (await catalog.type(command.backendType)) !== undefined, ledgers });
+    const events = decideBindingModel(state, command, {
+      validator,
+      backendTypeExists: (await catalog.type(command.backendType)) !== undefined,
+      ledgers,
+    });
     const [event] = isRefusal(events) ? [] : events;
     if (event?.type !== 'ModelChanging' || state === undefined) return events;
     const violations = await this.foresee(registered, rulesOf(state.definition), narrowedRules(state.definition, event.data));
@@ -145,13 +165,25 @@ export class ModelChanges {
     // A change that only widens the rules holds no ledger to anything new.
     if (jsonEqual(asJson(rulesInForce(state).rules), asJson(rulesOf(state.definition)))) return [];
     const violations: Violation[] = [];
-    const refusal = await this.parts.fanOut.toLedgersWith(state, context, (ledger, at) => this.check(ledger, at, state, violations));
+    const refusal = await this.parts.fanOut.toLedgersWith(state, context, (ledger, at) =>
+      this.check(ledger, at, state, violations),
+    );
     return violations.length === 0 && refusal !== undefined ? refusal : violations.slice(0, MAX_VIOLATIONS);
   }
 
-  private async check({ backend, model }: RegisteredLedger, { state, revision }: LedgerPoint, changing: BindingModelState, violations: Violation[]): Promise<Refusal | [] | undefined> {
+  private async check(
+    { backend, model }: RegisteredLedger,
+    { state, revision }: LedgerPoint,
+    changing: BindingModelState,
+    violations: Violation[],
+  ): Promise<Refusal | [] | undefined> {
     if (violations.length > 0) return violated(violations);
-    const found = await violationsOf(this.parts, { backend: backend.id, model }, { before: state.rules, after: rulesInForce(changing).rules }, revision);
+    const found = await violationsOf(
+      this.parts,
+      { backend: backend.id, model },
+      { before: state.rules, after: rulesInForce(changing).rules },
+      revision,
+    );
     // Without events the ledger is asked again at its new head.
     if (found === 'moved') return [];
     if (isRefusal(found)) return found;

@@ -51,7 +51,10 @@ export class Retirements {
     if (state.retirement !== 'retiring') return this.settle(state, [], context);
     const live = await this.close(state, context);
     if (isRefusal(live)) return live;
-    const concluded = await stream.change(async (backend) => concludeRetirement(backend as BackendState, state.controlRevision, live), context);
+    const concluded = await stream.change(
+      async (backend) => concludeRetirement(backend as BackendState, state.controlRevision, live),
+      context,
+    );
     return isRefusal(concluded) ? concluded : this.settle(concluded.state as BackendState, live, context);
   }
 
@@ -77,7 +80,11 @@ export class Retirements {
     return this.visit(backend, context, () => false);
   }
 
-  private async visit(backend: BackendState, context: RequestContext, mayClose: (live: LiveCount[]) => boolean): Promise<LiveCount[] | Refusal> {
+  private async visit(
+    backend: BackendState,
+    context: RequestContext,
+    mayClose: (live: LiveCount[]) => boolean,
+  ): Promise<LiveCount[] | Refusal> {
     const live: LiveCount[] = [];
     for (const { model } of backend.ledgers) {
       let count = 0;

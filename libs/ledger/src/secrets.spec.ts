@@ -17,7 +17,8 @@ beforeEach(async () => {
 });
 afterEach(() => vault.close());
 
-const contentOf = async ({ backend, version }: SecretName) => (await vault.get({ kind: 'secret', id: backend, version }))?.content ?? '';
+const contentOf = async ({ backend, version }: SecretName) =>
+  (await vault.get({ kind: 'secret', id: backend, version }))?.content ?? '';
 
 describe('the key ring', () => {
   const hex = OLD.toString('hex');
@@ -73,7 +74,10 @@ describe('secrets', () => {
 
   it('are not stored without a key', async () => {
     const refusal = await new Secrets(vault, KeyRing.parse(undefined)).store(NAME, VALUES);
-    expect(refusal).toMatchObject({ refused: 'INVALID_SETTINGS', detail: expect.stringContaining('LEDGER_SECRET_KEY is not set') });
+    expect(refusal).toMatchObject({
+      refused: 'INVALID_SETTINGS',
+      detail: expect.stringContaining('LEDGER_SECRET_KEY is not set'),
+    });
     expect(await contentOf(NAME)).toBe('');
   });
 
@@ -88,7 +92,10 @@ describe('secrets', () => {
   it('say which key is missing', async () => {
     await new Secrets(vault, ringOf(OLD)).store(NAME, VALUES);
     const answer = await new Secrets(vault, ringOf(NEW)).read(NAME);
-    expect(answer).toMatchObject({ refused: 'STORE_UNAVAILABLE', detail: expect.stringContaining(`key ${ringOf(OLD).current?.id}, which is not in LEDGER_SECRET_KEY`) });
+    expect(answer).toMatchObject({
+      refused: 'STORE_UNAVAILABLE',
+      detail: expect.stringContaining(`key ${ringOf(OLD).current?.id}, which is not in LEDGER_SECRET_KEY`),
+    });
     expect(await new Secrets(vault, KeyRing.parse('')).read(NAME)).toMatchObject({ refused: 'STORE_UNAVAILABLE' });
   });
 
@@ -99,7 +106,10 @@ describe('secrets', () => {
     const secrets = new Secrets(vault, ringOf(NEW));
     await secrets.store(NAME, VALUES);
     await vault.put({ kind: 'secret', id: other.backend, version: other.version }, await contentOf(NAME));
-    expect(await secrets.read(other)).toMatchObject({ refused: 'STORE_UNAVAILABLE', detail: expect.stringContaining('do not decrypt') });
+    expect(await secrets.read(other)).toMatchObject({
+      refused: 'STORE_UNAVAILABLE',
+      detail: expect.stringContaining('do not decrypt'),
+    });
   });
 
   it('do not open when anything of them was changed', async () => {
@@ -108,7 +118,10 @@ describe('secrets', () => {
     const content = await contentOf(NAME);
     for (let place = 0; place < content.length - 1; place += 7) {
       const letter = content[place] === 'A' ? 'B' : 'A';
-      await vault.put({ kind: 'secret', id: NAME.backend, version: NAME.version }, content.slice(0, place) + letter + content.slice(place + 1));
+      await vault.put(
+        { kind: 'secret', id: NAME.backend, version: NAME.version },
+        content.slice(0, place) + letter + content.slice(place + 1),
+      );
       const answer = await secrets.read(NAME);
       expect(answer !== undefined && isRefusal(answer)).toBe(true);
     }

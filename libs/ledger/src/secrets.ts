@@ -52,7 +52,8 @@ export class KeyRing {
 function keyFrom(text: string, place: number): { id: string; key: Buffer } {
   const encoding = /^[0-9a-f]{64}$/i.test(text) ? 'hex' : 'base64';
   const key = /^[0-9a-z+/_-]+=*$/i.test(text) ? Buffer.from(text, encoding) : Buffer.alloc(0);
-  if (key.length !== KEY_BYTES) throw new Error(`${SECRET_KEY_VARIABLE}: key ${place} is not ${KEY_BYTES} bytes as base64 or hex`);
+  if (key.length !== KEY_BYTES)
+    throw new Error(`${SECRET_KEY_VARIABLE}: key ${place} is not ${KEY_BYTES} bytes as base64 or hex`);
   return { id: createHash('sha256').update('binding-ledger key id\n').update(key).digest('hex').slice(0, 12), key };
 }
 
@@ -82,7 +83,9 @@ export class Secrets {
     if (format !== FORMAT) return unreadable(name, `are stored in a form that this version does not know (${format})`);
     if (key === undefined) return unreadable(name, `were encrypted with key ${keyId}, which is not in ${SECRET_KEY_VARIABLE}`);
     const text = unseal(parts, name, keyId, key);
-    return text === undefined ? unreadable(name, 'do not decrypt: they were damaged, or moved from another backend') : (JSON.parse(text) as SecretValues);
+    return text === undefined
+      ? unreadable(name, 'do not decrypt: they were damaged, or moved from another backend')
+      : (JSON.parse(text) as SecretValues);
   }
 
   async forget({ backend, version }: SecretName): Promise<void> {

@@ -22,7 +22,12 @@ afterEach(() => world.close());
 const head = () => world.store.headRevision(world.streams.ledger(ORDERS));
 async function find(after: LedgerRules, at?: number) {
   const { store, readModel, streams } = world;
-  return violationsOf({ store, readModel, streams, validator: new JsonSchemas() }, ORDERS, { before: MANY, after }, at ?? (await head()));
+  return violationsOf(
+    { store, readModel, streams, validator: new JsonSchemas() },
+    ORDERS,
+    { before: MANY, after },
+    at ?? (await head()),
+  );
 }
 async function found(after: LedgerRules): Promise<Violation[]> {
   const violations = await find(after);
@@ -55,11 +60,14 @@ describe('violations of changed rules', () => {
     await run({ op: 'changeData', externalId: 'a', data: { no: 1 } });
     await run({ op: 'changeData', externalId: 'b', data: { no: 'made wrong' } });
     await run({ op: 'unbind', externalId: 'c' });
-    const [{ bindingId }] = (await here.ledgers.events(ORDERS)).filter(({ data }) => 'externalId' in data && data.externalId === 'e').map(({ data }) => data as { bindingId: string });
-    await run({ op: 'move', bindingId, toRecordId: '1' });
+    await run({ op: 'move', fromRecordId: '4', toRecordId: '1' });
     await bind('5', 'f', { no: 'new and wrong' });
     if (projected === 2) await world.project();
-    expect((await found(NUMBERED)).map(({ externalId, errors }) => ({ externalId, errors })).sort((a, b) => (String(a.externalId) < String(b.externalId) ? -1 : 1))).toEqual([
+    expect(
+      (await found(NUMBERED))
+        .map(({ externalId, errors }) => ({ externalId, errors }))
+        .sort((a, b) => (String(a.externalId) < String(b.externalId) ? -1 : 1)),
+    ).toEqual([
       { externalId: 'b', errors: [{ path: '/no', message: 'must be integer' }] },
       { externalId: 'f', errors: [{ path: '/no', message: 'must be integer' }] },
     ]);
@@ -71,7 +79,15 @@ describe('violations of changed rules', () => {
       const events = Array.from({ length: 200 }, (_, index) => {
         const n = start + index;
         const data = { no: n % 160 === 7 ? 'wrong' : n };
-        return { bindingId: `b-${String(n).padStart(5, '0')}`, version: 1, recordId: `r-${n === 2_399 ? 3 : n}`, externalId: `x-${n}`, state: 'bound' as const, syncDate: null, data };
+        return {
+          bindingId: `b-${String(n).padStart(5, '0')}`,
+          version: 1,
+          recordId: `r-${n === 2_399 ? 3 : n}`,
+          externalId: `x-${n}`,
+          state: 'bound' as const,
+          syncDate: null,
+          data,
+        };
       });
       if (start === 0) await done(here.plane.backends.registerLedger(ORDERS, CONTEXT));
       await appendCreations(events);

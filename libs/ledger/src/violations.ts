@@ -65,10 +65,19 @@ export async function violationsOf(
     if ((await parts.store.headRevision(parts.streams.ledger(ledger))) !== head) return 'moved';
     if ((await parts.readModel.ledgerDocument(ledger))?.generation === document?.generation) return found;
   }
-  return refuse('BUSY', `the read model of ledger ${ledgerKey(ledger)} is too far behind, or being rebuilt: the ledger cannot be checked now`);
+  return refuse(
+    'BUSY',
+    `the read model of ledger ${ledgerKey(ledger)} is too far behind, or being rebuilt: the ledger cannot be checked now`,
+  );
 }
 
-async function look(parts: ViolationParts, ledger: LedgerName, tail: Map<string, Newer>, schema: JsonObject | null, ofRecords: boolean): Promise<Violation[]> {
+async function look(
+  parts: ViolationParts,
+  ledger: LedgerName,
+  tail: Map<string, Newer>,
+  schema: JsonObject | null,
+  ofRecords: boolean,
+): Promise<Violation[]> {
   const found: Violation[] = [];
   const records = new DuplicateRecords();
   for await (const binding of liveBindings(parts.readModel, ledger, tail)) {
@@ -93,9 +102,14 @@ function example(ledger: LedgerName, { id, recordId, externalId }: Checked): Omi
   return { ledger: ledgerKey(ledger), bindingId: id, recordId, externalId };
 }
 
-async function tailAfter({ store, streams }: ViolationParts, ledger: LedgerName, checkpoint: number, head: number): Promise<Map<string, Newer>> {
+async function tailAfter(
+  { store, streams }: ViolationParts,
+  ledger: LedgerName,
+  checkpoint: number,
+  head: number,
+): Promise<Map<string, Newer>> {
   const tail = new Map<string, Newer>();
-  for (let after = checkpoint; after < head; ) {
+  for (let after = checkpoint; after < head;) {
     const page = await store.readStream(streams.ledger(ledger), { after, limit: Math.min(MAX_PAGE_EVENTS, head - after) });
     for (const event of page.map(readLedgerEvent)) {
       if (!isBindingEvent(event)) continue;
@@ -109,9 +123,13 @@ async function tailAfter({ store, streams }: ViolationParts, ledger: LedgerName,
 }
 
 /** Live bindings at the tail's end, by pages; other work has its turn between them. */
-async function* liveBindings(readModel: ReadModel, ledger: LedgerName, tail: Map<string, Newer>): AsyncGenerator<Checked, void, undefined> {
+async function* liveBindings(
+  readModel: ReadModel,
+  ledger: LedgerName,
+  tail: Map<string, Newer>,
+): AsyncGenerator<Checked, void, undefined> {
   const shown = new Set<string>();
-  for (let cursor: string | undefined; ; ) {
+  for (let cursor: string | undefined; ;) {
     const page = await readModel.list(ledger, {}, MAX_PAGE_BINDINGS, cursor);
     for (const binding of page.items) {
       const newer = tail.get(binding.id);

@@ -39,10 +39,7 @@ export class Binder {
   /** The binding of an external id, or, with `unwrap`, the id of its local record; `undefined` when it is not bound. */
   toInternal(externalId: Id, options: Freshness & { unwrap: true }): Promise<string | undefined>;
   toInternal(externalId: Id, options?: Freshness & { unwrap?: false }): Promise<LocatedBinding | undefined>;
-  async toInternal(
-    externalId: Id,
-    options: Freshness & { unwrap?: boolean } = {},
-  ): Promise<LocatedBinding | string | undefined> {
+  async toInternal(externalId: Id, options: Freshness & { unwrap?: boolean } = {}): Promise<LocatedBinding | string | undefined> {
     const binding = unlessAbsent(await this.#service.toInternal(this.ledger, externalId, this.#fresh(options)));
     return options.unwrap === true ? binding?.recordId : binding;
   }
@@ -54,10 +51,7 @@ export class Binder {
    */
   toExternal(recordId: Id, options: Freshness & { wrap: true }): Promise<string | undefined>;
   toExternal(binding: string | LocatedBinding, options?: Freshness & { wrap?: false }): Promise<string | undefined>;
-  async toExternal(
-    named: Id | LocatedBinding,
-    options: Freshness & { wrap?: boolean } = {},
-  ): Promise<string | undefined> {
+  async toExternal(named: Id | LocatedBinding, options: Freshness & { wrap?: boolean } = {}): Promise<string | undefined> {
     const binding = typeof named === 'object' ? named : await this.#find(named, options);
     return binding?.state === 'bound' ? (binding.externalId ?? undefined) : undefined;
   }

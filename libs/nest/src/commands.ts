@@ -1,9 +1,18 @@
 /** Commands for `CommandBus`. Each answers a value: what it came to, or why it was refused. */
 import { Command } from '@nestjs/cqrs';
-import type { LedgerName, Refusal } from '#domain';
-import type { LocatedAnswer, LocatedResult, RecordDeletion } from '#ledger';
+import type { DefineBackendType, DefineBindingModel, LedgerName, Refusal, RegisterBackend } from '#domain';
+import type { BackendAnswer, BackendTypeAnswer, BindingModelAnswer, LocatedAnswer, LocatedResult, RecordDeletion } from '#ledger';
 import type { BindingResult, MoveResult } from './answers.js';
-import type { BindInput, ChangeDataInput, CommandContext, CommandInput, MoveInput, RecordInput, SyncInput, UnbindInput } from './inputs.js';
+import type {
+  BindInput,
+  ChangeDataInput,
+  CommandContext,
+  CommandInput,
+  MoveInput,
+  RecordInput,
+  SyncInput,
+  UnbindInput,
+} from './inputs.js';
 
 /** A command of one ledger. */
 abstract class LedgerCommand<Input, Result> extends Command<Result> {
@@ -46,3 +55,22 @@ export class DeleteRecordCommand extends Command<RecordDeletion | Refusal> {
     super();
   }
 }
+
+/** A definition that a start of the application may put each time: as it is already, it changes nothing. */
+abstract class DefinitionCommand<Definition, Result> extends Command<Result> {
+  constructor(
+    readonly definition: Definition,
+    readonly context: CommandContext = {},
+  ) {
+    super();
+  }
+}
+
+/** Refusals: `VERSION_IN_USE`, `INVALID_SCHEMA`. */
+export class DefineBackendTypeCommand extends DefinitionCommand<DefineBackendType, BackendTypeAnswer | Refusal> {}
+
+/** Refusals: `BACKEND_TYPE_NOT_FOUND`, `INVALID_SCHEMA`, `MODEL_CHANGE_VIOLATED` with examples. */
+export class DefineModelCommand extends DefinitionCommand<DefineBindingModel, BindingModelAnswer | Refusal> {}
+
+/** Refusals: `BACKEND_EXISTS`, `BACKEND_TYPE_NOT_FOUND`, `UNKNOWN_VERSION`, `INVALID_SETTINGS`, `INVALID_LOCATION`. */
+export class RegisterBackendCommand extends DefinitionCommand<RegisterBackend, BackendAnswer | Refusal> {}

@@ -6,8 +6,11 @@ import {
   AtomicBatchCommand,
   BindCommand,
   ChangeDataCommand,
+  DefineBackendTypeCommand,
+  DefineModelCommand,
   DeleteRecordCommand,
   MoveCommand,
+  RegisterBackendCommand,
   SyncCommand,
   UnbindCommand,
 } from './commands.js';
@@ -62,29 +65,21 @@ export const HANDLERS: Type[] = [
   onCommand(ChangeDataCommand, async (service, { ledger, input, context }) =>
     withBinding(await service.execute(ledger, { ...input, op: 'changeData' }, context)),
   ),
-  onCommand(UnbindCommand, (service, { ledger, input, context }) =>
-    service.execute(ledger, { ...input, op: 'unbind' }, context),
-  ),
+  onCommand(UnbindCommand, (service, { ledger, input, context }) => service.execute(ledger, { ...input, op: 'unbind' }, context)),
   onCommand(MoveCommand, async (service, { ledger, input, context }) =>
     withBindings(await service.execute(ledger, { ...input, op: 'move' }, context)),
   ),
   onCommand(AtomicBatchCommand, (service, { ledger, input, context }) => service.executeAtomic(ledger, input, context)),
   onCommand(DeleteRecordCommand, (service, { record, context }) => service.deleteRecord(record, context)),
+  onCommand(DefineBackendTypeCommand, (service, { definition, context }) => service.defineType(definition, context)),
+  onCommand(DefineModelCommand, (service, { definition, context }) => service.defineModel(definition, context)),
+  onCommand(RegisterBackendCommand, (service, { definition, context }) => service.registerBackend(definition, context)),
 
-  onQuery(ToInternalQuery, (service, { ledger, externalId, freshness }) =>
-    service.toInternal(ledger, externalId, freshness),
-  ),
-  onQuery(ToExternalQuery, (service, { ledger, recordId, freshness }) =>
-    service.toExternal(ledger, recordId, freshness),
-  ),
-  onQuery(FindBindingQuery, (service, { ledger, bindingId, freshness }) =>
-    service.binding(ledger, bindingId, freshness),
-  ),
+  onQuery(ToInternalQuery, (service, { ledger, externalId, freshness }) => service.toInternal(ledger, externalId, freshness)),
+  onQuery(ToExternalQuery, (service, { ledger, recordId, freshness }) => service.toExternal(ledger, recordId, freshness)),
+  onQuery(FindBindingQuery, (service, { ledger, bindingId, freshness }) => service.binding(ledger, bindingId, freshness)),
   onQuery(LookupQuery, (service, { ledger, ids, freshness }) => service.lookup(ledger, ids, freshness)),
-  onQuery(ListBindingsQuery, (service, { ledger, filter, page, freshness }) =>
-    service.list(ledger, filter, page, freshness),
-  ),
+  onQuery(ListBindingsQuery, (service, { ledger, filter, page, freshness }) => service.list(ledger, filter, page, freshness)),
   onQuery(LedgerStatusQuery, (service, { ledger, freshness }) => service.status(ledger, freshness)),
-  onQuery(BindingsOfRecordQuery, (service, { record, includeUnbound }) => service.bindingsOfRecord(record, includeUnbound),
-  ),
+  onQuery(BindingsOfRecordQuery, (service, { record, includeUnbound }) => service.bindingsOfRecord(record, includeUnbound)),
 ];

@@ -1,12 +1,43 @@
 /** The binding ledger for NestJS. Start at `BindingLedgerModule`. */
-export { isRefusal, type Binding, type BindingState, type Direction, type LedgerName, type Refusal, type RefusalCode } from '#domain';
-export type { EventView, Freshness, LedgerStatusView, LocatedAnswer, LocatedRefusal, LocatedResult, LookupResult, RecordDeletion } from '#ledger';
+export {
+  isRefusal,
+  type Binding,
+  type BindingState,
+  type Direction,
+  type LedgerName,
+  type Refusal,
+  type RefusalCode,
+} from '#domain';
+export type {
+  EventView,
+  Freshness,
+  LedgerStatusView,
+  LocatedAnswer,
+  LocatedRefusal,
+  LocatedResult,
+  LookupResult,
+  RecordDeletion,
+} from '#ledger';
 export type { LocatedBinding } from '#read-model';
 export type { LedgerConfig, OpenedLedger } from '#runtime';
 export type { BindingAnswer, BindingResult, BindingsPage, MoveAnswer, MoveResult } from './answers.js';
 export { Binder, Binders, type BinderBindOptions } from './binder.js';
 export * from './commands.js';
-export type * from './inputs.js';
+export type {
+  BindInput,
+  ChangeDataInput,
+  CommandContext,
+  CommandInput,
+  FilterInput,
+  Id,
+  Instant,
+  LookupInput,
+  MoveInput,
+  PageInput,
+  RecordInput,
+  SyncInput,
+  UnbindInput,
+} from './inputs.js';
 export { isLedgerError, LedgerError, type LedgerErrorCode, type LedgerProblem } from './ledger-error.js';
 export { LedgerService, MAX_ATOMIC_COMMANDS } from './ledger.service.js';
 export { LedgerEvents, type LiveEvent, type LiveFilter } from './live-events.js';

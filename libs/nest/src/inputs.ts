@@ -8,16 +8,30 @@ import {
   type Bind,
   type ChangeData,
   type Command,
+  type DefineBackendType,
+  type DefineBindingModel,
   type LedgerName,
   type Move,
   type Refusal,
+  type RegisterBackend,
   type RequestContext,
   type Sync,
   type Unbind,
 } from '#domain';
-import type { Freshness } from '#ledger';
+import { MAX_LOOKUP_IDS, type Freshness } from '#ledger';
 import { MAX_PAGE_BINDINGS, type BindingFilter } from '#read-model';
-import { idSchema, instantSchema, keySchema, lookupBody, MAX_LOOKUP_IDS, parseCommand, reasonSchema, refusalOfIssues } from '#schemas';
+import {
+  backendBody,
+  backendTypeBody,
+  idSchema,
+  instantSchema,
+  keySchema,
+  lookupBody,
+  modelBody,
+  parseCommand,
+  reasonSchema,
+  refusalOfIssues,
+} from '#schemas';
 
 /** A record id or external id. Safe integers become their decimal digits; `0` is a valid id. Answers hold strings only. */
 export type Id = string | number;
@@ -85,6 +99,8 @@ const filterSchema = z.strictObject({
   data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String)).optional(),
 });
 const recordSchema = z.strictObject({ localModel: idSchema, recordId: idSchema, reason: reasonSchema.optional() });
+const backendTypeSchema = backendTypeBody.extend({ type: z.string() });
+const modelSchema = modelBody.extend({ model: z.string() });
 const text = keySchema.optional();
 const contextSchema = z.strictObject({ actor: text, onBehalfOf: text, correlationId: text, causationId: text });
 
@@ -99,7 +115,12 @@ export const admitFreshness = (freshness: Freshness): Freshness | Refusal => adm
 export const admitPage = (page: PageInput): { limit: number; cursor?: string } | Refusal => admit(pageSchema, page, 'the page');
 export const admitFilter = (filter: FilterInput): BindingFilter | Refusal => admit(filterSchema, filter, 'the filter');
 export const admitContext = (context: CommandContext): CommandContext | Refusal => admit(contextSchema, context, 'the context');
-export const admitRecord = (record: RecordInput & { reason?: string }): AdmittedRecord | Refusal => admit(recordSchema, record, 'the record');
+export const admitBackendType = (type: DefineBackendType): DefineBackendType | Refusal =>
+  admit(backendTypeSchema, type, 'the backend type');
+export const admitModel = (model: DefineBindingModel): DefineBindingModel | Refusal => admit(modelSchema, model, 'the model');
+export const admitBackend = (backend: RegisterBackend): RegisterBackend | Refusal => admit(backendBody, backend, 'the backend');
+export const admitRecord = (record: RecordInput & { reason?: string }): AdmittedRecord | Refusal =>
+  admit(recordSchema, record, 'the record');
 
 export function admitId(id: Id, what: string): { id: string } | Refusal {
   const parsed = parseId(id);
@@ -115,7 +136,8 @@ export function admitLookup(input: LookupInput): { externalIds: string[] } | { r
   const admitted = admit(lookupBody, input, 'the lookup');
   if (isRefusal(admitted)) return admitted;
   const { externalIds, recordIds = [] } = admitted;
-  if ((externalIds ?? recordIds).length > MAX_LOOKUP_IDS) return refuse('TOO_LARGE', `a lookup has at most ${MAX_LOOKUP_IDS} ids`);
+  if ((externalIds ?? recordIds).length > MAX_LOOKUP_IDS)
+    return refuse('TOO_LARGE', `a lookup has at most ${MAX_LOOKUP_IDS} ids`);
   return externalIds === undefined ? { recordIds } : { externalIds };
 }
 

@@ -6,7 +6,13 @@ export type LedgerErrorCode = RefusalCode | 'NO_LOCAL_MODEL';
 /** As the HTTP API's problem documents have it: `holder`, `candidates`, `errors` and details stand beside the code. */
 export type LedgerProblem = Omit<Refusal, 'refused' | 'details'> & { code: LedgerErrorCode; [member: string]: unknown };
 
-const RETRYABLE: ReadonlySet<LedgerErrorCode> = new Set(['BACKEND_PAUSED', 'BUSY', 'NOT_YET_PROJECTED', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
+const RETRYABLE: ReadonlySet<LedgerErrorCode> = new Set([
+  'BACKEND_PAUSED',
+  'BUSY',
+  'NOT_YET_PROJECTED',
+  'STORE_UNAVAILABLE',
+  'OUTCOME_UNKNOWN',
+]);
 
 /** A refusal as the `Binder` throws it; the buses answer refusals as values. Named and shaped like the HTTP client's error. */
 export class LedgerError extends Error {

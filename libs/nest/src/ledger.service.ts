@@ -1,11 +1,25 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
-import { isRefusal, refuse, type Command, type LedgerName, type Refusal, type RequestContext } from '#domain';
+import {
+  isRefusal,
+  refuse,
+  type Command,
+  type DefineBackendType,
+  type DefineBindingModel,
+  type LedgerName,
+  type Refusal,
+  type RegisterBackend,
+  type RequestContext,
+} from '#domain';
 import { EventStoreError } from '#event-store';
 import {
   deleteRecord,
+  idMaker,
   locateRefusal,
   refusalOfStore,
+  type BackendAnswer,
+  type BackendTypeAnswer,
+  type BindingModelAnswer,
+  type BindingModelView,
   type CommandRequest,
   type Freshness,
   type LedgerStatusView,
@@ -18,6 +32,8 @@ import { ReadModelError, type LocatedBinding } from '#read-model';
 import type { OpenedLedger } from '#runtime';
 import type { BindingsPage } from './answers.js';
 import {
+  admitBackend,
+  admitBackendType,
   admitCommand,
   admitContext,
   admitFilter,
@@ -25,6 +41,7 @@ import {
   admitId,
   admitLedger,
   admitLookup,
+  admitModel,
   admitPage,
   admitRecord,
   type CommandContext,
@@ -47,6 +64,7 @@ export const MAX_ATOMIC_COMMANDS = 500;
 @Injectable()
 export class LedgerService {
   private readonly actor: string;
+  private readonly newId = idMaker();
 
   constructor(
     @Inject(OPENED_LEDGER) private readonly opened: OpenedLedger,
@@ -127,10 +145,32 @@ export class LedgerService {
     return answerOf(() => this.opened.queries.ofLocalRecord(wanted.localModel, wanted.recordId, includeUnbound));
   }
 
+  async model(name: string): Promise<BindingModelView | Refusal> {
+    return answerOf(() => this.opened.catalog.model(name));
+  }
+
+  async defineType(type: DefineBackendType, context: CommandContext = {}): Promise<BackendTypeAnswer | Refusal> {
+    const [defined, asked] = [admitBackendType(type), this.admitContext(context)];
+    if (isRefusal(defined)) return defined;
+    return isRefusal(asked) ? asked : answerOf(() => this.opened.catalog.defineType(defined, asked));
+  }
+
+  async defineModel(model: DefineBindingModel, context: CommandContext = {}): Promise<BindingModelAnswer | Refusal> {
+    const [defined, asked] = [admitModel(model), this.admitContext(context)];
+    if (isRefusal(defined)) return defined;
+    return isRefusal(asked) ? asked : answerOf(() => this.opened.catalog.defineModel(defined, asked));
+  }
+
+  async registerBackend(backend: RegisterBackend, context: CommandContext = {}): Promise<BackendAnswer | Refusal> {
+    const [registered, asked] = [admitBackend(backend), this.admitContext(context)];
+    if (isRefusal(registered)) return registered;
+    return isRefusal(asked) ? asked : answerOf(() => this.opened.backends.register(registered, asked));
+  }
+
   private admitContext(context: CommandContext): RequestContext | Refusal {
     const admitted = admitContext(context);
     if (isRefusal(admitted)) return admitted;
-    const { actor = this.actor, correlationId = uuidv7(), onBehalfOf, causationId } = admitted;
+    const { actor = this.actor, correlationId = this.newId(), onBehalfOf, causationId } = admitted;
     const asked: RequestContext = { actor, correlationId };
     if (onBehalfOf !== undefined) asked.onBehalfOf = onBehalfOf;
     if (causationId !== undefined) asked.causationId = causationId;

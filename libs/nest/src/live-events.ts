@@ -1,13 +1,13 @@
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { filter, Observable, share, Subject, takeUntil, type Subscriber } from 'rxjs';
-import { isBindingEvent, type BindingEventType, type BindingIdentity } from '#domain';
+import { isBindingEvent, type BindingEvent, type BindingEventType } from '#domain';
 import { readLedgerEvent, viewEvent, type EventView } from '#ledger';
 import type { RecordedEvent } from '#event-store';
 import type { OpenedLedger } from '#runtime';
 import { OPENED_LEDGER } from './options.js';
 
-/** What happened to a binding: its identity after the event, and what the event changed. */
-export type LiveEvent = EventView & BindingIdentity & { type: BindingEventType };
+/** What happened to a binding: its identity after the event, what the event changed, and who recorded it where. */
+export type LiveEvent = Omit<EventView, keyof BindingEvent['data']> & BindingEvent['data'] & { type: BindingEventType };
 
 /** Each member names one value, or several of which one must fit; without members every event fits. */
 export interface LiveFilter {

@@ -7,12 +7,7 @@ import { Binder, Binders } from './binder.js';
 import { HANDLERS } from './handlers.js';
 import { LedgerService } from './ledger.service.js';
 import { LedgerEvents } from './live-events.js';
-import {
-  BINDING_LEDGER_OPTIONS,
-  OPENED_LEDGER,
-  type BindingLedgerAsyncOptions,
-  type BindingLedgerOptions,
-} from './options.js';
+import { BINDING_LEDGER_OPTIONS, OPENED_LEDGER, type BindingLedgerAsyncOptions, type BindingLedgerOptions } from './options.js';
 
 /** Whose binder is provided: that of one ledger, or, without a backend, the `Binders` of a model. */
 export interface BinderFeature {
@@ -85,18 +80,24 @@ function rootModule(options: Provider, imports: DynamicModule['imports'] = []): 
 
 async function open(options: BindingLedgerOptions | undefined, modules: ModulesContainer): Promise<OpenedLedger> {
   const roots = [...modules.values()].filter(({ metatype }) => metatype === BindingLedgerModule);
-  if (roots.length > 1) throw new TypeError('BindingLedgerModule.forRoot is imported more than once: one ledger serves the whole application');
-  if (typeof options !== 'object' || options === null) throw new TypeError('BindingLedgerModule got no options: forRoot takes them, and the factory of forRootAsync answers them');
+  if (roots.length > 1)
+    throw new TypeError('BindingLedgerModule.forRoot is imported more than once: one ledger serves the whole application');
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError('BindingLedgerModule got no options: forRoot takes them, and the factory of forRootAsync answers them');
   if (options.actor === '') throw new TypeError('BindingLedgerModule: the actor is empty');
   return openLedger(options);
 }
 
 function binderProvider({ model, backend }: BinderFeature): { provide: string } & Provider {
   const problem = parseName(model).problem ?? (backend === undefined ? undefined : parseName(backend).problem);
-  if (problem !== undefined) throw new TypeError(`BindingLedgerModule.forFeature: ${problem} (model ${JSON.stringify(model)}, backend ${JSON.stringify(backend)})`);
+  if (problem !== undefined)
+    throw new TypeError(
+      `BindingLedgerModule.forFeature: ${problem} (model ${JSON.stringify(model)}, backend ${JSON.stringify(backend)})`,
+    );
   return {
     provide: binderToken(model, backend),
     inject: [LedgerService],
-    useFactory: (service: LedgerService) => (backend === undefined ? new Binders(service, model) : new Binder(service, { backend, model })),
+    useFactory: (service: LedgerService) =>
+      backend === undefined ? new Binders(service, model) : new Binder(service, { backend, model }),
   };
 }

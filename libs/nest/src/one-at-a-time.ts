@@ -12,7 +12,10 @@ export class ReactionTooSlow extends Error {
  * Reacts to one value after the other, and passes each on when its reaction is done; what comes meanwhile waits. When more
  * than `maxWaiting` wait, or a reaction fails, the observable ends with that error: `retry()` behind it subscribes anew.
  */
-export function oneAtATime<T>(react: (value: T) => Promise<void> | void, { maxWaiting = MAX_WAITING_VALUES } = {}): OperatorFunction<T, T> {
+export function oneAtATime<T>(
+  react: (value: T) => Promise<void> | void,
+  { maxWaiting = MAX_WAITING_VALUES } = {},
+): OperatorFunction<T, T> {
   return (source) =>
     new Observable<T>((subscriber) => {
       const waiting: T[] = [];
@@ -29,7 +32,8 @@ export function oneAtATime<T>(react: (value: T) => Promise<void> | void, { maxWa
       };
       return source.subscribe({
         next: (value) => {
-          if (waiting.length >= maxWaiting) return subscriber.error(new ReactionTooSlow(`more than ${maxWaiting} values wait for a reaction`));
+          if (waiting.length >= maxWaiting)
+            return subscriber.error(new ReactionTooSlow(`more than ${maxWaiting} values wait for a reaction`));
           waiting.push(value);
           if (!reacting) run().catch((error: unknown) => subscriber.error(error));
         },

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDatabase, setPragma } from '#sqlite';
-import { AppliedLedger } from '../../../test/support/read-model/applied-ledger.js';
+import { AppliedLedger, secondsAfterStart } from '../../../test/support/read-model/applied-ledger.js';
+import { expectedList, listAll } from '../../../test/support/read-model/listing-truth.js';
 import { temporaryFolders } from '../../../test/support/temporary-folders.js';
 import { readModelContract } from '../src/contract.js';
 import type { ReadModel } from '../src/port.js';
@@ -71,6 +72,42 @@ describe('the SQLite read model', () => {
         ledger.live().filter(({ recordId }) => recordId === '1'),
       );
     }
+    await stores.close();
+  });
+
+  it('lists by id what was synchronized after an instant, be it few or many', async () => {
+    const stores = alone(await openSqliteReadModel({ memory: true }));
+    const ledger = await AppliedLedger.open(stores);
+    for (let index = 0; index < 5_200; index += 1) {
+      ledger.bind(`r${index}`, `e${index}`, { syncDate: secondsAfterStart(index % 26) });
+    }
+    await ledger.apply();
+    // All but a few, which is more than are sorted at a time; and a few.
+    for (const seconds of [0, 24]) {
+      const filter = { syncedAfter: secondsAfterStart(seconds) };
+      expect(await listAll(stores.read, ledger.name, filter, 900)).toEqual(expectedList(ledger.bindings.values(), filter));
+    }
+    await stores.close();
+  });
+
+  it('keeps no rows of a data field that is not indexed any more, has another value, or whose binding is unbound', async () => {
+    const folder = newFolder();
+    const stores = alone(await openSqliteReadModel({ folder }));
+    const ledger = await AppliedLedger.open(stores, { indexes: ['colour', 'size'] });
+    const db = openDatabase(join(folder, READ_MODEL_FILE), { readOnly: true });
+    const rows = async () => {
+      await ledger.apply();
+      const all = db.prepare<{ field: string; value: string }>('SELECT field, value FROM binding_fields').all();
+      return all.map(({ field, value }) => `${field}=${value}`).sort();
+    };
+    for (const record of ['1', '2', '3']) ledger.bind(record, `e${record}`, { data: { colour: 'red', size: Number(record) } });
+    expect(await rows()).toEqual(['colour=red', 'colour=red', 'colour=red', 'size=1', 'size=2', 'size=3']);
+    ledger.do({ op: 'changeData', recordId: '1', data: { colour: 'blue', size: null } });
+    ledger.do({ op: 'unbind', recordId: '2' });
+    expect(await rows()).toEqual(['colour=blue', 'colour=red', 'size=3']);
+    ledger.changeRules({ indexes: ['size'] });
+    expect(await rows()).toEqual(['size=3']);
+    db.close();
     await stores.close();
   });
 

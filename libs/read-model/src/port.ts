@@ -150,6 +150,28 @@ export interface ReadModel {
   close(): Promise<void>;
 }
 
+/** The generation that is being built, as far as it is, and the one that was current before; at most one of them is there. */
+export interface RebuildState {
+  building: LedgerDocument | undefined;
+  former: string | null;
+}
+
+/**
+ * Rebuilding a ledger's documents beside those that answer. Each step can be repeated, by whoever goes on after a crash: begin,
+ * apply batches to the new generation until it has caught up, follow, switch over, and after a grace time drop.
+ */
+export interface RebuildableReadModel extends Pick<ReadModel, 'apply'> {
+  rebuildState(ledger: LedgerName): Promise<RebuildState>;
+  /** Begins a new generation; goes on with one that was begun, and does nothing while a former one is still to be dropped. */
+  beginGeneration(ledger: LedgerName): Promise<void>;
+  /** From now on every batch is applied to the new generation first. False when that is behind what is being applied. */
+  followGeneration(ledger: LedgerName): Promise<boolean>;
+  /** Lets the new generation answer, once it is followed; the former one is kept up too. */
+  switchGeneration(ledger: LedgerName): Promise<void>;
+  /** Drops a former generation; nothing when it was dropped before. */
+  dropGeneration(ledger: LedgerName, former: string): Promise<void>;
+}
+
 export type ReadModelErrorCode = 'UNAVAILABLE' | 'BAD_CURSOR' | 'CLOSED';
 
 export class ReadModelError extends Error {

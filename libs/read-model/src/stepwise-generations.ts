@@ -1,6 +1,6 @@
 import { ledgerKey, UNOPENED, type LedgerName } from '#domain';
 import type { DocumentStore } from './document-store.js';
-import type { LedgerDocument, OpenedLedger } from './port.js';
+import type { LedgerDocument, OpenedLedger, RebuildState } from './port.js';
 import {
   BINDINGS,
   documentId,
@@ -99,23 +99,23 @@ export class Generations {
     return generation === null ? undefined : this.document(ledger, generation);
   }
 
-  /** Begins a generation beside the current one, or goes on with one that was begun. `undefined`: the former one is to be dropped first. */
-  async begin(ledger: LedgerName): Promise<LedgerDocument | undefined> {
+  async rebuildState(ledger: LedgerName): Promise<RebuildState> {
+    const pointer = await this.pointer(ledger);
+    if (pointer === undefined) return { building: undefined, former: null };
+    return { building: await this.documentOf(ledger, pointer.building), former: pointer.former };
+  }
+
+  /** Begins a generation beside the current one, or completes what an interrupted beginning left. */
+  async begin(ledger: LedgerName): Promise<void> {
     const { last, building, former } = (await this.pointer(ledger)) ?? (await this.create(ledger));
-    if (former !== null) return undefined;
+    if (former !== null) return;
     const generation = building ?? String(last + 1);
     if (building === null) {
       const reserved = { building: generation, last: last + 1 };
-      const begun = await this.documents.update(
-        POINTERS,
-        ledgerKey(ledger),
-        { last, building: null, former: null },
-        { set: reserved },
-      );
-      if (!begun) return this.begin(ledger);
+      const unused = { last, building: null, former: null };
+      if (!(await this.documents.update(POINTERS, ledgerKey(ledger), unused, { set: reserved }))) return;
     }
     await this.documents.insert(LEDGERS, emptyDocument(ledger, generation, UNOPENED));
-    return this.document(ledger, generation);
   }
 
   /**
@@ -148,10 +148,9 @@ export class Generations {
     );
   }
 
-  /** Drops the former generation. Its ledger document goes first: whoever does not find that starts over, and misses nothing that is gone. */
-  async drop(ledger: LedgerName): Promise<void> {
-    const former = (await this.pointer(ledger))?.former ?? null;
-    if (former === null) return;
+  /** Drops a former generation. Its ledger document goes first: whoever does not find that starts over, and misses nothing that is gone. */
+  async drop(ledger: LedgerName, former: string): Promise<void> {
+    if ((await this.pointer(ledger))?.former !== former) return;
     const scope = within(ledger, former);
     await this.documents.remove(LEDGERS, scope, 1);
     for (const collection of [BINDINGS, KEYS]) {

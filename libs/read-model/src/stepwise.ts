@@ -14,6 +14,8 @@ import {
   type LedgerDocument,
   type OpenedLedger,
   type ReadModel,
+  type RebuildableReadModel,
+  type RebuildState,
 } from './port.js';
 import { applyStepwise } from './stepwise-apply.js';
 import { bindingId, BINDINGS, KEYS, queriesOf, toBinding, toIdempotencyRecord, within } from './stepwise-documents.js';
@@ -45,7 +47,7 @@ type StepwiseMethods =
 
 const MAX_LOOKS = 20;
 
-export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods> {
+export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, RebuildableReadModel {
   readonly generations: Generations;
   private readonly documents: DocumentStore;
   private readonly lookup: StepwiseLookup;
@@ -96,6 +98,26 @@ export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods> {
       this.generations.forget(ledger);
     }
     throw switchedTooOften(ledger);
+  }
+
+  rebuildState(ledger: LedgerName): Promise<RebuildState> {
+    return this.generations.rebuildState(ledger);
+  }
+
+  beginGeneration(ledger: LedgerName): Promise<void> {
+    return this.generations.begin(ledger);
+  }
+
+  followGeneration(ledger: LedgerName): Promise<boolean> {
+    return this.generations.follow(ledger);
+  }
+
+  switchGeneration(ledger: LedgerName): Promise<void> {
+    return this.generations.switchOver(ledger);
+  }
+
+  dropGeneration(ledger: LedgerName, former: string): Promise<void> {
+    return this.generations.drop(ledger, former);
   }
 
   findByExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined> {

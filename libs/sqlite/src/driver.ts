@@ -16,13 +16,14 @@ export function databaseClass(): DatabaseClass {
 
 /** Node says once that its SQLite is experimental; that is nothing a user of the ledger could act on. */
 function loadBuiltin(): object | undefined {
-  const emitWarning = process.emitWarning;
-  process.emitWarning = () => undefined;
+  const emitWarning = Object.getOwnPropertyDescriptor(process, 'emitWarning');
+  if (emitWarning === undefined) return process.getBuiltinModule('node:sqlite');
+  Object.defineProperty(process, 'emitWarning', { ...emitWarning, value: () => undefined });
   try {
     // Loading is synchronous, so no warning but that of this module is swallowed.
     return process.getBuiltinModule('node:sqlite');
   } finally {
-    process.emitWarning = emitWarning;
+    Object.defineProperty(process, 'emitWarning', emitWarning);
   }
 }
 

@@ -16,7 +16,8 @@ export interface SqliteVaultOptions {
  */
 export async function openSqliteVault({ folder }: SqliteVaultOptions): Promise<Vault> {
   const path = folder === MEMORY ? MEMORY : join(folder, LEDGER_FILE);
-  if (path !== MEMORY && !existsSync(path)) throw new VaultError('UNAVAILABLE', `There is no ledger in ${folder}: open its event store first`);
+  if (path !== MEMORY && !existsSync(path))
+    throw new VaultError('UNAVAILABLE', `There is no ledger in ${folder}: open its event store first`);
   let db: SqliteDatabase | undefined;
   try {
     db = openDatabase(path);

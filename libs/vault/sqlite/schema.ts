@@ -23,7 +23,10 @@ export function migrateVault(db: SqliteDatabase): void {
     db.exec('CREATE TABLE IF NOT EXISTS vault_schema (version INTEGER NOT NULL)');
     const version = db.prepare<{ version: number }>('SELECT version FROM vault_schema').get()?.version ?? 0;
     if (version > STEPS.length) {
-      throw new SqliteError('NEWER_SCHEMA', `The vault has schema version ${version}, this program knows ${STEPS.length}: it was written by a newer version, use that one`);
+      throw new SqliteError(
+        'NEWER_SCHEMA',
+        `The vault has schema version ${version}, this program knows ${STEPS.length}: it was written by a newer version, use that one`,
+      );
     }
     if (version === STEPS.length) return;
     for (const step of STEPS.slice(version)) db.exec(step);

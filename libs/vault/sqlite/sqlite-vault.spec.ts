@@ -16,7 +16,10 @@ function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'vault-'));
   folders.push(folder);
   const db = openDatabase(join(folder, LEDGER_FILE));
-  migrate(db, { name: 'the events', steps: ['CREATE TABLE events (position INTEGER PRIMARY KEY)', 'CREATE TABLE streams (no INTEGER PRIMARY KEY)'] });
+  migrate(db, {
+    name: 'the events',
+    steps: ['CREATE TABLE events (position INTEGER PRIMARY KEY)', 'CREATE TABLE streams (no INTEGER PRIMARY KEY)'],
+  });
   db.close();
   return folder;
 }

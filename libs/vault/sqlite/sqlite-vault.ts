@@ -60,7 +60,9 @@ export class SqliteVault implements Vault {
 
 function prepare(db: SqliteDatabase) {
   return {
-    get: db.prepare<{ revision: string; content: Uint8Array }>('SELECT revision, content FROM vault WHERE kind = ? AND id = ? AND version = ?'),
+    get: db.prepare<{ revision: string; content: Uint8Array }>(
+      'SELECT revision, content FROM vault WHERE kind = ? AND id = ? AND version = ?',
+    ),
     put: db.prepare(
       `INSERT INTO vault (kind, id, version, revision, content) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (kind, id, version) DO UPDATE SET revision = excluded.revision, content = excluded.content`,

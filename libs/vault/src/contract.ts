@@ -40,7 +40,12 @@ function documents(vault: Subject): void {
   it('keeps kinds, ids and versions apart, by every letter', async () => {
     const key = newKey();
     await put(vault(), key, 'this');
-    for (const other of [{ ...key, kind: 'Contract' }, { ...key, id: key.id.toUpperCase() }, { ...key, version: '1 ' }, { ...key, version: '' }]) {
+    for (const other of [
+      { ...key, kind: 'Contract' },
+      { ...key, id: key.id.toUpperCase() },
+      { ...key, version: '1 ' },
+      { ...key, version: '' },
+    ]) {
       expect(await vault().get(other)).toBeUndefined();
       await put(vault(), other, JSON.stringify(other));
     }

@@ -19,7 +19,15 @@ import {
   type RequestContext,
 } from '#domain';
 import { MAX_PAGE_EVENTS, type EventStore } from '#event-store';
-import { chainEvent, readLedgerEvent, toNewEvent, type JsonSchemas, type LedgerAmender, type LedgerPoint, type StreamNames } from '#ledger';
+import {
+  chainEvent,
+  readLedgerEvent,
+  toNewEvent,
+  type JsonSchemas,
+  type LedgerAmender,
+  type LedgerPoint,
+  type StreamNames,
+} from '#ledger';
 
 const MAX_TURNS = 100;
 
@@ -45,7 +53,11 @@ export class StreamLedgers implements LedgerAmender {
     private readonly streams: StreamNames,
   ) {}
 
-  async amend(ledger: LedgerName, amend: (at: LedgerPoint) => Promise<ControlEvent[] | Refusal>, context: RequestContext): Promise<{ revision: number } | Refusal> {
+  async amend(
+    ledger: LedgerName,
+    amend: (at: LedgerPoint) => Promise<ControlEvent[] | Refusal>,
+    context: RequestContext,
+  ): Promise<{ revision: number } | Refusal> {
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const replayed = await this.replay(ledger);
       const events = await amend({ state: replayed.view.state, revision: replayed.revision });
@@ -97,14 +109,21 @@ export class StreamLedgers implements LedgerAmender {
     return replayed;
   }
 
-  private async append(ledger: LedgerName, { revision, hash }: Replayed, events: readonly LedgerEvent[], context: RequestContext): Promise<boolean> {
+  private async append(
+    ledger: LedgerName,
+    { revision, hash }: Replayed,
+    events: readonly LedgerEvent[],
+    context: RequestContext,
+  ): Promise<boolean> {
     const stream = this.streams.ledger(ledger);
     if (events.length === 0) return (await this.store.headRevision(stream)) === revision;
     const recorded: RecordedLedgerEvent[] = [];
     for (const event of events) {
       const last = recorded.at(-1);
       const metadata = { ...context, at: new Date().toISOString() };
-      recorded.push(chainEvent(last?.metadata.hash ?? hash, (last?.revision ?? revision) + 1, randomUUID(), event, metadata).event);
+      recorded.push(
+        chainEvent(last?.metadata.hash ?? hash, (last?.revision ?? revision) + 1, randomUUID(), event, metadata).event,
+      );
     }
     return (await this.store.append(stream, revision, recorded.map(toNewEvent))).ok;
   }

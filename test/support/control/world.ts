@@ -1,5 +1,13 @@
 /** Stores in memory, and on them as many control planes ("processes") as a test needs. */
-import { isRefusal, type Command, type DefineBindingModel, type LedgerName, type Refusal, type RefusalCode, type RequestContext } from '#domain';
+import {
+  isRefusal,
+  type Command,
+  type DefineBindingModel,
+  type LedgerName,
+  type Refusal,
+  type RefusalCode,
+  type RequestContext,
+} from '#domain';
 import { START, type EventStore } from '#event-store';
 import { openSqliteEventStore } from '#event-store/sqlite';
 import { ControlPlane, KeyRing, Projector, StreamNames, projectCatalog } from '#ledger';
@@ -62,7 +70,7 @@ export class World {
       sleep: async () => undefined,
       maxEvents: 1_000,
     });
-    for (let after = (await readModel.position()) || START; ; ) {
+    for (let after = (await readModel.position()) || START; ;) {
       const page = await store.readAll({ after, streamPrefix: streams.prefix, limit: 1_000 });
       await projector.project(page.events);
       await readModel.savePosition(page.position);
@@ -111,8 +119,15 @@ export const ORDERS: LedgerName = { backend: 'berlin', model: 'shop.order' };
 
 /** A type, two models of it and a backend. */
 export async function setUp({ plane }: Process): Promise<void> {
-  await done(plane.catalog.defineType({ type: 'shop', versions: [{ value: '1.6' }, { value: '1.7', label: 'Shop 1.7' }] }, CONTEXT));
+  await done(
+    plane.catalog.defineType({ type: 'shop', versions: [{ value: '1.6' }, { value: '1.7', label: 'Shop 1.7' }] }, CONTEXT),
+  );
   await done(plane.catalog.defineModel(SHOP_MODEL, CONTEXT));
-  await done(plane.catalog.defineModel({ model: 'shop.order', backendType: 'shop', localModel: 'sale.order', cardinality: 'many' }, CONTEXT));
+  await done(
+    plane.catalog.defineModel(
+      { model: 'shop.order', backendType: 'shop', localModel: 'sale.order', cardinality: 'many' },
+      CONTEXT,
+    ),
+  );
   await done(plane.backends.register({ id: 'berlin', type: 'shop', location: 'https://berlin.example.com' }, CONTEXT));
 }

@@ -42,6 +42,8 @@ export function problemOfError(error: unknown, request: FastifyRequest): Problem
 export function refusalOfError(error: unknown): Refused | undefined {
   if (error instanceof RefusedError) return error.refusal;
   if (error instanceof EventStoreError || error instanceof ReadModelError) return refusalOfStore(error);
+  // Nest wraps what Fastify threw.
+  if (error instanceof HttpException && error.cause !== undefined) return refusalOfError(error.cause);
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
   if (typeof code !== 'string' || !code.startsWith('FST_ERR_') || typeof statusCode !== 'number' || statusCode >= 500)
     return undefined;

@@ -1,0 +1,54 @@
+/** What the program's exit code says. The table in docs/cli.md lists them. */
+import { isLedgerError } from '#client';
+
+export const EXIT = {
+  ok: 0,
+  /** Something failed that is none of the below: a file that cannot be read, an answer that makes no sense. */
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  refused: 4,
+  /** A repeat may succeed. */
+  unavailable: 5,
+  /** As shells have it for a program that SIGINT ended. */
+  interrupted: 130,
+} as const;
+
+/** How the command was used is wrong: said in one line, with exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The stores of a data folder cannot be opened now. */
+const UNAVAILABLE_STORE = new Set(['IN_USE', 'UNAVAILABLE', 'OUTCOME_UNKNOWN']);
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage;
+  if (isLedgerError(error)) return exitCodeOfProblem(error);
+  if (error instanceof Error && error.name === 'EventStoreError' && UNAVAILABLE_STORE.has(codeOf(error) ?? '')) return EXIT.unavailable;
+  return EXIT.failed;
+}
+
+/** Of a refusal, whether it was thrown or stands in a line of an answer. */
+export function exitCodeOfProblem(problem: { code: string; retryable?: boolean; status?: number }): number {
+  if (problem.retryable === true) return EXIT.unavailable;
+  if (problem.code === 'NOT_BOUND' || problem.code.endsWith('_NOT_FOUND')) return EXIT.notFound;
+  if (problem.code === 'UNEXPECTED_ANSWER' || (problem.status ?? 0) >= 500) return EXIT.failed;
+  return EXIT.refused;
+}
+
+/** Whoever read our output has gone, as `head` does when it has seen enough. */
+export function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && codeOf(error) === 'EPIPE';
+}
+
+/** One line that says what went wrong; never a stack. */
+export function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (isLedgerError(error)) return `${error.code}: ${error.detail}`;
+  return error.message.split('\n', 1)[0] ?? error.name;
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

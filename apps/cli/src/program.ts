@@ -1,0 +1,28 @@
+/** All commands. */
+import { Command } from 'commander';
+import { addBackendCommands } from './commands/backends.js';
+import { addBindingCommands } from './commands/bindings.js';
+import { addModelCommands } from './commands/models.js';
+import { addReadCommands } from './commands/reads.js';
+import { addTransferCommands } from './commands/transfer.js';
+import { addGlobalOptions } from './session.js';
+
+const AFTER_HELP = `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused by the ledger, 5 unavailable: try again.
+`;
+
+export function createProgram(): Command {
+  const program = new Command('ledger')
+    .description('Which local record is which external id on which backend: a ledger of bindings.')
+    .enablePositionalOptions()
+    .showHelpAfterError('(--help lists what there is)')
+    .addHelpText('after', AFTER_HELP)
+    .exitOverride();
+  addGlobalOptions(program);
+  addModelCommands(program);
+  addBackendCommands(program);
+  addBindingCommands(program);
+  addReadCommands(program);
+  addTransferCommands(program);
+  return program;
+}

@@ -1,0 +1,78 @@
+/** The ledger that a command works on: a server elsewhere, or one of its own in this process on a data folder. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Option, type Command } from 'commander';
+import { BindingLedgerClient } from '#client';
+import { UsageError } from './exit-codes.js';
+import { Output } from './output.js';
+
+const DEFAULT_DATA_FOLDER = './data';
+
+export interface GlobalOptions {
+  url?: string;
+  data?: string;
+  apiKey?: string;
+  json?: true;
+}
+
+export interface Context {
+  client: BindingLedgerClient;
+  output: Output;
+  /** Which ledger this is, for what must not be mixed up: its URL or the path of its folder. */
+  where: string;
+}
+
+export interface Session extends Context {
+  close(): Promise<void>;
+}
+
+export type Place = { url: string; folder?: undefined } | { folder: string; url?: undefined };
+
+/** Options come before variables, and a URL before a folder. */
+export function placeOf(options: GlobalOptions, environment: Record<string, string | undefined>): Place {
+  if (options.url !== undefined && options.data !== undefined) throw new UsageError('either --url or --data');
+  if (options.url !== undefined) return { url: options.url };
+  if (options.data !== undefined) return { folder: options.data };
+  const url = environment['LEDGER_URL'] || undefined;
+  return url === undefined ? { folder: environment['LEDGER_DATA'] || DEFAULT_DATA_FOLDER } : { url };
+}
+
+/** Options that every command takes; `--data` only before its name where the command has a `--data` of its own. */
+export function addGlobalOptions(command: Command, { data = true } = {}): Command {
+  command.addOption(new Option('--url <url>', 'server to talk to (or LEDGER_URL)'));
+  if (data) command.addOption(new Option('--data <folder>', 'work on this data folder, without a server (or LEDGER_DATA; default ./data)'));
+  command.addOption(new Option('--api-key <key>', 'key of the server (better: LEDGER_API_KEY)'));
+  return command.addOption(new Option('--json', 'for scripts: JSON on standard output'));
+}
+
+export async function openSession(options: GlobalOptions, output: Output): Promise<Session> {
+  const place = placeOf(options, process.env);
+  if (place.url === undefined) return openEmbedded(place.folder, output);
+  const client = clientOf(place.url, options.apiKey ?? (process.env['LEDGER_API_KEY'] || undefined));
+  return { client, output, where: place.url, close: () => Promise.resolve() };
+}
+
+function clientOf(url: string, apiKey: string | undefined): BindingLedgerClient {
+  try {
+    return new BindingLedgerClient({ url, apiKey });
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+/** The same server as elsewhere, so that there is one way for everything; only this process knows its port. */
+async function openEmbedded(folder: string, output: Output): Promise<Session> {
+  if (!existsSync(folder)) output.note(`a new ledger begins in ${folder}`);
+  // Not before it is needed: a command that talks to a server elsewhere starts without it.
+  const [{ createLogger, createServer }, { configFromEnvironment }] = await Promise.all([import('#server'), import('#runtime')]);
+  const ledger = configFromEnvironment({ ...process.env, LEDGER_DATA: folder });
+  const server = await createServer({ ledger, logger: createLogger('silent') });
+  try {
+    const client = new BindingLedgerClient({ url: await server.listen(0, '127.0.0.1') });
+    return { client, output, where: resolve(folder), close: () => server.close() };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}

@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { BindingLedgerModule } from '#nest';
+import { BindingLedgerModule, type BindingLedgerOptions } from '#nest';
 import { BindingLog, PRINT, type Print } from './binding-log.js';
 import { LocalProducts } from './local-products.js';
 import { ShopCatalog } from './shop-catalog.js';
@@ -7,12 +7,11 @@ import { PRODUCT_MODEL, SHOP, StockSyncJob } from './stock-sync.job.js';
 
 @Module({})
 export class AppModule {
-  /** @param data the folder of the embedded ledger, or `:memory:` */
-  static with(data: string, print: Print): DynamicModule {
+  static with(ledger: BindingLedgerOptions, print: Print): DynamicModule {
     return {
       module: AppModule,
       imports: [
-        BindingLedgerModule.forRoot({ data, actor: 'stock-sync' }),
+        BindingLedgerModule.forRoot({ actor: 'stock-sync', ...ledger }),
         BindingLedgerModule.forFeature([{ model: PRODUCT_MODEL, backend: SHOP }]),
       ],
       providers: [{ provide: PRINT, useValue: print }, LocalProducts, ShopCatalog, StockSyncJob, BindingLog],

@@ -1,13 +1,17 @@
 /** Two runs of a stock import against the embedded ledger, in one Nest application. */
 import 'reflect-metadata';
+import type { LogLevel } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { BindingLedgerOptions } from '#nest';
 import { AppModule } from './app.module.js';
 import { BindingLog, type Print } from './binding-log.js';
 import { MONDAY, TUESDAY } from './shop-feed.js';
 import { StockSyncJob } from './stock-sync.job.js';
 
-export async function main(data: string, print: Print): Promise<void> {
-  const app = await NestFactory.createApplicationContext(AppModule.with(data, print), { logger: ['warn', 'error', 'fatal'] });
+/** @param ledger such as `{ data: './data' }`, or `{ data: ':memory:' }` */
+export async function main(ledger: BindingLedgerOptions, print: Print): Promise<void> {
+  const logger: LogLevel[] = ['warn', 'error', 'fatal'];
+  const app = await NestFactory.createApplicationContext(AppModule.with(ledger, print), { logger });
   // On SIGINT or SIGTERM, too, the ledger finishes what it accepted.
   app.enableShutdownHooks();
   try {

@@ -12,7 +12,7 @@ export interface SyncReport {
   synchronized: number;
   unchanged: number;
   unbound: number;
-  /** The newest revision of the ledger that the run saw. */
+  /** Of the ledger, after the newest change that the run made; −1 when it made none. */
   revision: number;
 }
 
@@ -52,9 +52,10 @@ export class StockSyncJob {
       direction: DIRECTION,
       ifTaken: 'return',
     });
-    report.revision = Math.max(report.revision, bound.revision);
-    if (bound.outcome !== 'taken') report.created += 1;
-    else {
+    if (bound.outcome !== 'taken') {
+      report.created += 1;
+      report.revision = bound.revision;
+    } else {
       // Another run was first: its product is the one, and ours was never seen by anybody.
       this.products.delete(local.id);
       await this.synchronize(bound.binding, product, report);
@@ -70,9 +71,11 @@ export class StockSyncJob {
     const input = { bindingId: id, syncDate: updatedAt, data: { stock }, direction: DIRECTION };
     const synced = await this.commands.execute(new SyncCommand({ backend, model }, input));
     if (isRefusal(synced)) throw new Error(`${synced.refused}: ${synced.detail}`);
-    report.revision = Math.max(report.revision, synced.revision);
     if (synced.outcome === 'unchanged') report.unchanged += 1;
-    else report.synchronized += 1;
+    else {
+      report.synchronized += 1;
+      report.revision = synced.revision;
+    }
   }
 
   private async unbindMissing(feed: readonly ShopProduct[], report: SyncReport): Promise<void> {
@@ -83,8 +86,9 @@ export class StockSyncJob {
         new UnbindCommand({ backend, model }, { bindingId: id, cause: 'missingInBackend', direction: DIRECTION }),
       );
       if (isRefusal(unbound)) throw new Error(`${unbound.refused}: ${unbound.detail}`);
+      if (unbound.outcome === 'unchanged') continue;
       report.unbound += 1;
-      report.revision = Math.max(report.revision, unbound.revision);
+      report.revision = unbound.revision;
     }
   }
 

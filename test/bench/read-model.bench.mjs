@@ -16,6 +16,7 @@ const BATCH = 500;
 const LOOKUPS = 100_000;
 const KEYS = 500;
 const START = '2026-01-01T00:00:00.000Z';
+const run = randomUUID();
 const LATER = '2026-06-01T00:00:00.000Z';
 const folder = mkdtempSync(join(tmpdir(), 'read-model-bench-'));
 const seconds = (since) => Number(process.hrtime.bigint() - since) / 1e9;
@@ -83,7 +84,7 @@ async function readModel(name, indexes = []) {
     insertWithKeys(bindings) {
       const records = bindings.map((binding) => {
         const answer = { outcome: 'created', binding, revision: binding.revision };
-        return { scopedKey: `5 actor ${randomUUID()}`, request: randomUUID(), answer, at: binding.createdAt };
+        return { scopedKey: `5 actor ${run}-${binding.revision}`, request: randomUUID(), answer, at: binding.createdAt };
       });
       return apply(
         bindings.map((update) => ({ created: true, update })),

@@ -15,6 +15,8 @@ export interface CommandStep {
   key?: string;
 }
 
+export type ControlAction = 'pause' | 'resume' | 'retire' | 'one' | 'many';
+
 export type Step = { client: number; ledger: number } & (
   | CommandStep
   | { kind: 'group'; commands: CommandStep[]; atomic: boolean }
@@ -22,6 +24,13 @@ export type Step = { client: number; ledger: number } & (
   | { kind: 'repeat'; of: CommandStep }
   | { kind: 'lookup'; what: Lookup; fresh: boolean }
   | { kind: 'foreign'; commands: CommandStep[] }
+  | { kind: 'control'; action: ControlAction }
+  /** The local record was deleted: it is unbound in all ledgers. */
+  | { kind: 'delete'; recordId: string }
+  /** The ledger's documents are built anew. */
+  | { kind: 'rebuild' }
+  /** A day goes by. */
+  | { kind: 'night' }
 );
 
 export type Lookup =
@@ -39,6 +48,9 @@ export interface Plan {
   /** How far the clock of each process is off. */
   clockOffsetsMs: number[];
 }
+
+/** What a run is about: commands on bindings; the ledgers' rules and states; or the end of a backend. */
+type Theme = 'bindings' | 'control' | 'retirement';
 
 export const PROCESSES = 4;
 export const CLIENTS = 10;
@@ -60,7 +72,8 @@ const CRASHES: FaultRates = { ...NO_FAULTS, documents: 0.03, projectorCrash: 0.0
 
 export function planOf(seed: number): Plan {
   const random = new Random(seed);
-  const generator = new StepGenerator(random);
+  const theme = random.pick(['bindings', 'bindings', 'control', 'retirement'] as const);
+  const generator = new StepGenerator(random, theme);
   const length = random.between(30, 60);
   return {
     seed,
@@ -80,23 +93,44 @@ class StepGenerator {
   private readonly keyed: CommandStep[] = [];
   private keys = 0;
 
-  constructor(private readonly random: Random) {}
+  constructor(
+    private readonly random: Random,
+    private readonly theme: Theme,
+  ) {}
 
   step(): Step {
-    const { random } = this;
-    const at = { client: random.below(CLIENTS), ledger: 0 };
+    const { random, theme } = this;
+    const at = { client: random.below(CLIENTS), ledger: random.chance(0.8) ? 0 : 1 };
     const kind = random.weighted([
       [10, 'command'],
       [2, 'group'],
       [2, 'repeat'],
       [5, 'lookup'],
       [2, 'foreign'],
+      [theme === 'bindings' ? 0.2 : 3, 'control'],
+      [theme === 'retirement' ? 3 : 0.2, 'delete'],
+      [theme === 'bindings' ? 0.8 : 0.2, 'rebuild'],
+      [0.1, 'night'],
     ] as const);
+    if (kind === 'control') return { ...at, kind, action: this.action() };
+    if (kind === 'delete') return { ...at, kind, recordId: random.pick(RECORDS) };
+    if (kind === 'rebuild' || kind === 'night') return { ...at, kind };
     if (kind === 'group') return { ...at, kind, commands: this.commands(random.between(2, 4)), atomic: random.chance(0.5) };
     if (kind === 'foreign') return { ...at, kind, commands: this.commands(random.between(1, 3)) };
     if (kind === 'lookup') return { ...at, kind, what: this.lookup(), fresh: random.chance(0.4) };
     if (kind === 'repeat' && this.keyed.length > 0) return { ...at, kind, of: random.pick(this.keyed) };
     return { ...at, ...this.command() };
+  }
+
+  private action(): ControlAction {
+    const retire = this.theme === 'retirement' ? 3 : 0.1;
+    return this.random.weighted([
+      [1, 'pause'],
+      [1.5, 'resume'],
+      [retire, 'retire'],
+      [1, 'one'],
+      [1, 'many'],
+    ] as const);
   }
 
   private commands(count: number): CommandStep[] {
@@ -120,8 +154,8 @@ class StepGenerator {
     const externalId = random.pick(EXTERNAL_IDS);
     const target = random.chance(0.5) ? { recordId } : { externalId };
     const op = random.weighted([
-      [8, 'bind'],
-      [2, 'pending'],
+      [this.theme === 'retirement' ? 4 : 8, 'bind'],
+      [this.theme === 'retirement' ? 1 : 2, 'pending'],
       [3, 'sync'],
       [2, 'changeData'],
       [4, 'unbind'],

@@ -1,11 +1,13 @@
 import { readLedgerEvent } from '#ledger';
 import { AnswerCheck } from './checks/answers.js';
+import { problemsOfControls, problemsOfDeletions, problemsOfFanOut } from './checks/control.js';
 import { problemsOfSightings } from './checks/lookups.js';
 import { problemsOfProjection } from './checks/projection.js';
 import { problemsOfStream } from './checks/stream.js';
 import type { Plan } from './plan.js';
 import { Clients, type Attempt } from './simulation/clients.js';
-import { LEDGERS, STREAMS, World } from './simulation/world.js';
+import { LEDGERS, STREAMS } from './simulation/instance.js';
+import { World } from './simulation/world.js';
 import { Truth } from './truth.js';
 
 export interface Run {
@@ -23,13 +25,14 @@ export async function run(plan: Plan): Promise<Run> {
   const clients = new Clients(world, plan);
   const problems: string[] = [];
   try {
-    clients.start();
-    await world.scheduler.run();
-    world.heal();
-    clients.settle();
-    await world.scheduler.run();
-    if (clients.waiting > 0) problems.push(`${clients.waiting} clients are never answered`);
-    problems.push(...world.errors.map(describe), ...world.troubles.map(({ reason }) => `projection stopped: ${reason}`));
+    await world.setUp();
+    for (const phase of phasesOf(world, clients)) {
+      phase();
+      await world.scheduler.run();
+      if (clients.waiting > 0) problems.push(`${clients.waiting} clients are never answered`);
+      problems.push(...world.errors.map(describe));
+      if (problems.length > 0) break;
+    }
     problems.push(...check(world, clients));
   } catch (error) {
     problems.push(describe(error));
@@ -37,9 +40,30 @@ export async function run(plan: Plan): Promise<Run> {
   return { plan, problems, attempts: clients.attempts, events: world.events.all, steps: world.scheduler.steps };
 }
 
+/** First with everything that goes wrong, then without; what was begun is completed, and what was not answered is repeated. */
+function phasesOf(world: World, clients: Clients): (() => void)[] {
+  return [
+    () => clients.start(),
+    () => {
+      world.heal();
+      clients.resume();
+    },
+    () => {
+      world.errors.push(...problemsOfFanOut(world, truthsOf(world)));
+      clients.unpause();
+    },
+    () => clients.settle(),
+  ];
+}
+
+function truthsOf(world: World): Truth[] {
+  return LEDGERS.map((ledger) => new Truth(world.events.stream(STREAMS.ledger(ledger)).map(readLedgerEvent)));
+}
+
 function check(world: World, clients: Clients): string[] {
-  return LEDGERS.flatMap((ledger) => {
-    const truth = new Truth(world.events.stream(STREAMS.ledger(ledger)).map(readLedgerEvent));
+  const truths = truthsOf(world);
+  const ofLedgers = LEDGERS.flatMap((ledger, index) => {
+    const truth = truths[index] as Truth;
     const of = <T extends { ledger: unknown }>(all: readonly T[]) => all.filter((each) => each.ledger === ledger);
     return [
       ...problemsOfStream(truth),
@@ -48,6 +72,12 @@ function check(world: World, clients: Clients): string[] {
       ...problemsOfProjection(world, ledger, truth),
     ];
   });
+  return [
+    ...world.troubles.map(({ reason }) => `projection stopped: ${reason}`),
+    ...ofLedgers,
+    ...problemsOfControls(world, truths, clients.controls),
+    ...problemsOfDeletions(world, truths, clients.deletions),
+  ];
 }
 
 function describe(error: unknown): string {

@@ -14,7 +14,8 @@ export function jsonObject(argument: string): JsonObject {
   } catch {
     throw new InvalidArgumentError('It is not JSON.');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new InvalidArgumentError('A JSON object is expected.');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InvalidArgumentError('A JSON object is expected.');
   return value as JsonObject;
 }
 
@@ -51,7 +52,11 @@ export function fieldFilter(argument: string, before: Record<string, string> = {
 }
 
 /** Exactly one of the options that name a binding. */
-export function targetOf(options: { record?: string; external?: string; binding?: string }): { recordId: string } | { externalId: string } | { bindingId: string } {
+export function targetOf(options: {
+  record?: string;
+  external?: string;
+  binding?: string;
+}): { recordId: string } | { externalId: string } | { bindingId: string } {
   const { record, external, binding } = options;
   if ([record, external, binding].filter((each) => each !== undefined).length !== 1) {
     throw new UsageError('name the binding by one of --record, --external and --binding');
@@ -66,7 +71,10 @@ export interface PasswordOptions {
 }
 
 /** Never from an argument: every user of a machine can read those. */
-export async function passwordOf(options: PasswordOptions, stdin: NodeJS.ReadableStream = process.stdin): Promise<string | undefined> {
+export async function passwordOf(
+  options: PasswordOptions,
+  stdin: NodeJS.ReadableStream = process.stdin,
+): Promise<string | undefined> {
   const { passwordStdin, passwordEnv } = options;
   if (passwordStdin && passwordEnv !== undefined) throw new UsageError('either --password-stdin or --password-env');
   if (passwordStdin) return (await textOfStream(stdin)).replace(/\r?\n$/, '');

@@ -25,7 +25,8 @@ const UNAVAILABLE_STORE = new Set(['IN_USE', 'UNAVAILABLE', 'OUTCOME_UNKNOWN']);
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
   if (isLedgerError(error)) return exitCodeOfProblem(error);
-  if (error instanceof Error && error.name === 'EventStoreError' && UNAVAILABLE_STORE.has(codeOf(error) ?? '')) return EXIT.unavailable;
+  if (error instanceof Error && error.name === 'EventStoreError' && UNAVAILABLE_STORE.has(codeOf(error) ?? ''))
+    return EXIT.unavailable;
   return EXIT.failed;
 }
 

@@ -8,7 +8,9 @@ export type Handler<O> = (context: Context, args: string[], options: O) => Promi
 
 /** A command below `parent`; `ownData`: its `--data` is a binding's data. */
 export function leaf(parent: Command, usage: string, description: string, { ownData = false } = {}): Command {
-  return addGlobalOptions(parent.command(usage).description(description), { data: !ownData }).configureHelp({ showGlobalOptions: false });
+  return addGlobalOptions(parent.command(usage).description(description), { data: !ownData }).configureHelp({
+    showGlobalOptions: false,
+  });
 }
 
 /** The action of a command: opens the ledger, does it, and closes in order, whatever happened. */

@@ -40,7 +40,10 @@ export function placeOf(options: GlobalOptions, environment: Record<string, stri
 /** Options that every command takes; `--data` only before its name where the command has a `--data` of its own. */
 export function addGlobalOptions(command: Command, { data = true } = {}): Command {
   command.addOption(new Option('--url <url>', 'server to talk to (or LEDGER_URL)'));
-  if (data) command.addOption(new Option('--data <folder>', 'work on this data folder, without a server (or LEDGER_DATA; default ./data)'));
+  if (data)
+    command.addOption(
+      new Option('--data <folder>', 'work on this data folder, without a server (or LEDGER_DATA; default ./data)'),
+    );
   command.addOption(new Option('--api-key <key>', 'key of the server (better: LEDGER_API_KEY)'));
   return command.addOption(new Option('--json', 'for scripts: JSON on standard output'));
 }

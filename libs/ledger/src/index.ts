@@ -13,6 +13,7 @@ export * from './queries.js';
 export * from './streams.js';
 export * from './tail.js';
 export * from './writer.js';
+export * from './flights.js';
 export * from './ids.js';
 export * from './backend-changes.js';
 export * from './backend-service.js';

@@ -1,16 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  refuse,
-  LedgerView,
-  type LedgerName,
-  type LedgerRules,
-  type RecordedLedgerEvent,
-  type Refusal,
-  type RequestContext,
-} from '#domain';
+import { refuse, LedgerView, type LedgerName, type LedgerRules, type Refusal, type RequestContext } from '#domain';
 import { EventStoreError } from '#event-store';
 import { ReadModelError, type ReadModel } from '#read-model';
-import { appendResolved, refusalOfStore, type AppendOutcome, type AppendTools } from './append.js';
+import { refusalOfStore, type AppendTools } from './append.js';
 import { BatchDecider, type BatchTools, type CommandGroup, type CommandResult } from './batch.js';
 import {
   CommandQueue,
@@ -22,6 +14,7 @@ import {
   type GroupJob,
 } from './command-queue.js';
 import { ControlAppends } from './control-appends.js';
+import { answerAll, Flights, type Flight, type Prepared } from './flights.js';
 import { LedgerHead, type HeadPoint } from './ledger-head.js';
 import type { LedgerLimits } from './limits.js';
 
@@ -55,22 +48,6 @@ export const systemTools = {
   sleep: (ms: number) => sleep(ms),
 };
 
-const MAX_CONFLICT_WAIT_MS = 200;
-/** A clock that is off is trusted again after this many times as long as it is off. */
-const CLOCK_RETRY_FACTOR = 4;
-
-/** A batch that was decided: sent, or about to be. */
-interface Flight {
-  jobs: GroupJob[];
-  results: CommandResult[][];
-  events: RecordedLedgerEvent[];
-  expected: number;
-  sentAt: number;
-  landed: Promise<AppendOutcome>;
-}
-
-type Prepared = Omit<Flight, 'landed' | 'sentAt'>;
-
 /**
  * The one writer of a ledger in this process. Commands queue; what is queued is decided together over one state and
  * appended at once by compare-and-set. While an append is in flight the next batch is decided on top of it, and sent only
@@ -79,20 +56,19 @@ type Prepared = Omit<Flight, 'landed' | 'sentAt'>;
 export class LedgerWriter {
   private readonly queue: CommandQueue;
   private running: Promise<void> | undefined;
-  private conflicts = 0;
-  private stopped: string | undefined;
-  private refusingUntil = 0;
   private closing = false;
   private readonly head: LedgerHead;
+  private readonly flights: Flights;
   private readonly control: ControlAppends;
 
   constructor(
     readonly ledger: LedgerName,
-    private readonly stream: string,
+    stream: string,
     private readonly tools: WriterTools,
   ) {
     this.queue = new CommandQueue(tools.limits.queueCommands);
     this.head = new LedgerHead(ledger, stream, tools.store, tools.readModel, tools.limits.tailEvents);
+    this.flights = new Flights(ledger, stream, this.head, this.queue, tools);
     this.control = new ControlAppends(ledger, stream, this.head, tools);
   }
 
@@ -106,12 +82,7 @@ export class LedgerWriter {
 
   /** Why nothing is written, if so: for readiness. */
   get trouble(): string | undefined {
-    return (
-      this.stopped ??
-      (this.refusingUntil > this.tools.clock()
-        ? `the clock is more than ${this.tools.limits.clockToleranceMs} ms off the store's`
-        : undefined)
-    );
+    return this.flights.trouble;
   }
 
   /** Answers each command of the group, in order, when it is written; refusals are answers too. */
@@ -176,7 +147,7 @@ export class LedgerWriter {
     for (;;) {
       if (this.queue.next?.kind === 'group') flight = await this.step(flight);
       else if (flight !== undefined) {
-        await this.land(flight);
+        await this.flights.land(flight);
         flight = undefined;
       } else {
         const amendment = this.queue.takeAmendment();
@@ -194,16 +165,16 @@ export class LedgerWriter {
     if (jobs.length === 0) return flight;
     const prepared = await this.prepare(jobs, flight !== undefined);
     const undecided = prepared === undefined ? [] : jobs;
-    if (flight !== undefined && !(await this.land(flight, undecided))) return undefined;
+    if (flight !== undefined && !(await this.flights.land(flight, undecided))) return undefined;
     if (prepared === 'stale') this.queue.putBack(jobs);
-    return prepared === undefined || prepared === 'stale' ? undefined : this.send(prepared);
+    return prepared === undefined || prepared === 'stale' ? undefined : this.flights.send(prepared);
   }
 
   /** The next batch, without those that waited too long. */
   private take(): GroupJob[] {
     const now = this.tools.clock();
     const groups = this.queue.takeGroups(this.tools.limits.batchCommands);
-    this.answerAll(
+    answerAll(
       groups.filter((group) => group.deadlineAt < now),
       refuse('BUSY', 'the command waited too long'),
     );
@@ -213,17 +184,17 @@ export class LedgerWriter {
   /** Loads and decides. `undefined`: all jobs have been answered; `stale`: to be done again when the flight has landed. */
   private async prepare(jobs: GroupJob[], flying: boolean): Promise<Prepared | 'stale' | undefined> {
     try {
-      if (this.stopped !== undefined) return this.answerAll(jobs, refuse('STORE_UNAVAILABLE', this.stopped));
+      if (this.flights.stopped !== undefined) return answerAll(jobs, refuse('STORE_UNAVAILABLE', this.flights.stopped));
       let view = await this.load(jobs, flying);
       if (view instanceof LedgerView && !view.state.opened) {
         const refusal = await this.control.open(jobs);
-        if (refusal !== undefined) return this.answerAll(jobs, refusal);
+        if (refusal !== undefined) return answerAll(jobs, refusal);
         view = await this.load(jobs, flying);
       }
       if (!(view instanceof LedgerView)) return view;
       const { point } = this.head;
       const inFuture = this.refusalOfClock(point);
-      if (inFuture !== undefined) return this.answerAll(jobs, inFuture);
+      if (inFuture !== undefined) return answerAll(jobs, inFuture);
       const decider = new BatchDecider(view, point, {
         ...this.tools,
         maxBytes: this.tools.limits.batchBytes,
@@ -243,75 +214,8 @@ export class LedgerWriter {
       if (loaded !== 'behind') return loaded;
       if (flying) return 'stale';
       const overdue = Math.min(...jobs.map((job) => job.deadlineAt)) < this.tools.clock();
-      if (overdue) return this.answerAll(jobs, refuse('BUSY', 'the read model is too far behind the ledger'));
+      if (overdue) return answerAll(jobs, refuse('BUSY', 'the read model is too far behind the ledger'));
       await this.tools.sleep(5 + this.tools.random() * 10);
-    }
-  }
-
-  private send(prepared: Prepared): Flight {
-    const { jobs, events, expected } = prepared;
-    this.head.hope(events);
-    this.tools.observer.batch?.(
-      this.ledger,
-      jobs.reduce((sum, job) => sum + job.requests.length, 0),
-      events.length,
-    );
-    const sentAt = this.tools.clock();
-    if (events.length === 0) return { ...prepared, sentAt, landed: this.confirmHead(expected) };
-    return {
-      ...prepared,
-      sentAt,
-      landed: appendResolved(this.tools, this.stream, expected, events, Math.max(...jobs.map((job) => job.deadlineAt))),
-    };
-  }
-
-  /** Answers without events say what is true only if nothing stands behind the head they were decided at. */
-  private async confirmHead(expected: number): Promise<AppendOutcome> {
-    return {
-      outcome: (await this.tools.store.headRevision(this.stream)) === expected ? 'landed' : 'conflict',
-    };
-  }
-
-  /** Waits for the flight's append and answers its commands. False when they, and those decided on top, are not to be sent. */
-  private async land(flight: Flight, onTop: GroupJob[] = []): Promise<boolean> {
-    const landing = await flight.landed.catch((error: unknown): AppendOutcome => ({
-      outcome: 'failed',
-      refusal: refusalOfStore(error),
-    }));
-    if (landing.outcome === 'landed') {
-      this.conflicts = 0;
-      this.head.acknowledge();
-      this.watchClock(flight.sentAt, landing.storedAt);
-      for (const [index, job] of flight.jobs.entries()) job.settle(flight.results[index] as CommandResult[]);
-      return true;
-    }
-    this.head.abandon();
-    this.queue.putBack(onTop);
-    if (landing.outcome === 'conflict') await this.afterConflict(flight.jobs);
-    else {
-      this.head.forget();
-      if (landing.fatal) this.stopped = landing.refusal.detail;
-      this.answerAll(flight.jobs, landing.refusal);
-    }
-    return false;
-  }
-
-  /** Others were ahead: what they wrote is read, and the same commands are decided again, before those behind them. */
-  private async afterConflict(jobs: GroupJob[]): Promise<void> {
-    this.tools.observer.conflict?.(this.ledger);
-    this.conflicts += 1;
-    const now = this.tools.clock();
-    this.answerAll(
-      jobs.filter((job) => job.deadlineAt < now),
-      refuse('BUSY', 'other writers of the ledger were always ahead'),
-    );
-    this.queue.putBack(jobs.filter((job) => job.deadlineAt >= now));
-    try {
-      if (this.conflicts > 1) await this.tools.sleep(this.tools.random() * Math.min(MAX_CONFLICT_WAIT_MS, 2 ** this.conflicts));
-      await this.head.readOn();
-    } catch {
-      // What cannot be read now is read, or refused with its reason, when the commands are decided again.
-      this.head.forget();
     }
   }
 
@@ -321,24 +225,9 @@ export class LedgerWriter {
     return refuse('STORE_UNAVAILABLE', `the ledger's newest event was recorded ${aheadMs} ms ahead of this process's clock`);
   }
 
-  /**
-   * Stored before it was sent, or after it was answered: one of the clocks is wrong. What was written with a fast clock keeps
-   * others from writing until they have come up with it, so it is not tried again until they had time for their own.
-   */
-  private watchClock(sentAt: number, storedAt: string | undefined): void {
-    const now = this.tools.clock();
-    const stored = storedAt === undefined ? now : Date.parse(storedAt);
-    const offMs = Math.max(sentAt - stored, stored - now);
-    this.refusingUntil = offMs > this.tools.limits.clockToleranceMs ? now + CLOCK_RETRY_FACTOR * offMs : 0;
-  }
-
-  private answerAll(jobs: readonly GroupJob[], refusal: Refusal): undefined {
-    for (const job of jobs) job.settle(job.requests.map(() => refusal));
-  }
-
   /** What the stores cannot do is an answer; anything else is a broken invariant and goes to the callers as an error. */
   private failAll(jobs: readonly GroupJob[], error: unknown): undefined {
-    if (error instanceof EventStoreError || error instanceof ReadModelError) return this.answerAll(jobs, refusalOfStore(error));
+    if (error instanceof EventStoreError || error instanceof ReadModelError) return answerAll(jobs, refusalOfStore(error));
     this.head.forget();
     for (const job of jobs) job.fail(error);
   }

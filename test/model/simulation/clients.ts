@@ -3,9 +3,11 @@ import { EventStoreError } from '#event-store';
 import type { CommandResult } from '#ledger';
 import { ReadModelError } from '#read-model';
 import { CLIENTS, type CommandStep, type Lookup, type Plan, type Step } from '../plan.js';
+import { act, deleteEverywhere, type ControlAttempt, type Deletion } from './control.js';
 import { appendAsForeigner } from './foreigner.js';
+import { BACKEND, LEDGERS, STREAMS, type Instance } from './instance.js';
 import type { SimulatedProcess } from './scheduler.js';
-import { LEDGERS, STREAMS, type Instance, type World } from './world.js';
+import { SYSTEM, type World } from './world.js';
 
 /** One request as it was sent. Its events carry its correlation id. */
 export interface SentRequest {
@@ -22,6 +24,8 @@ export interface Attempt {
   /** The stream's head when it was sent, and when the answer came. */
   calledHead: number;
   answeredHead: number;
+  calledAt: number;
+  answeredAt: number;
   results: CommandResult[] | undefined;
 }
 
@@ -40,6 +44,7 @@ export interface Sighting {
 
 export const ACTOR = 'job';
 const MAX_THINK_MS = 120;
+const DAY_MS = 25 * 3_600_000;
 const MAX_TRIES = 3;
 const MAX_FINAL_TRIES = 60;
 const FINAL_WAIT_MS = 2_000;
@@ -50,6 +55,8 @@ const TEMPORARY: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'OU
 export class Clients {
   readonly attempts: Attempt[] = [];
   readonly sightings: Sighting[] = [];
+  readonly controls: ControlAttempt[] = [];
+  readonly deletions: Deletion[] = [];
   /** Clients that are not through yet. */
   waiting = 0;
   private readonly process: SimulatedProcess;
@@ -72,6 +79,21 @@ export class Clients {
         for (const step of steps) await this.do(step);
       });
     }
+  }
+
+  /** Whoever starts after everything has healed completes what was begun. */
+  resume(): void {
+    this.run(async () => {
+      const [{ plane }] = this.world.instances as [Instance];
+      const { unfinished } = await plane.resumeFanOuts();
+      if (unfinished.length > 0) throw new Error(`cannot be resumed: ${JSON.stringify(unfinished)}`);
+    });
+    for (const ledger of LEDGERS) this.run(() => (this.world.instances[1] as Instance).rebuild(ledger));
+  }
+
+  /** So that no command has to wait for ever. */
+  unpause(): void {
+    this.run(async () => void (await (this.world.instances[0] as Instance).plane.backends.resume(BACKEND, SYSTEM)));
   }
 
   /** What has a key and is not answered yet is asked again until it is. */
@@ -98,10 +120,32 @@ export class Clients {
     const { scheduler } = this.world;
     await scheduler.sleep(this.process, scheduler.random.below(MAX_THINK_MS));
     const ledger = LEDGERS[step.ledger] as LedgerName;
-    if (step.kind === 'lookup') return this.lookUp(ledger, step.what, step.fresh);
-    if (step.kind === 'foreign') return this.actAsForeigner(ledger, step.commands);
-    const commands = step.kind === 'group' ? step.commands : [step.kind === 'repeat' ? step.of : step];
-    await this.sendUntilAnswered(ledger, commands, step.kind === 'group' && step.atomic);
+    switch (step.kind) {
+      case 'lookup':
+        return this.lookUp(ledger, step.what, step.fresh);
+      case 'foreign':
+        return this.actAsForeigner(ledger, step.commands);
+      case 'control':
+        return this.withInstance((instance) => act(this.world, instance, ledger, step.action, this.controls));
+      case 'delete':
+        return this.withInstance((instance) => deleteEverywhere(this.world, instance, step.recordId, this.deletions));
+      case 'rebuild':
+        return this.withInstance((instance) => instance.rebuild(ledger));
+      case 'night':
+        scheduler.now += DAY_MS;
+        return undefined;
+      case 'command':
+        return this.sendUntilAnswered(ledger, [step], false);
+      case 'repeat':
+        return this.sendUntilAnswered(ledger, [step.of], false);
+      case 'group':
+        return this.sendUntilAnswered(ledger, step.commands, step.atomic);
+    }
+  }
+
+  private async withInstance(work: (instance: Instance) => Promise<void>): Promise<void> {
+    const instance = this.world.scheduler.random.pick(this.world.instances);
+    await this.orCrash(instance, work(instance));
   }
 
   private async sendUntilAnswered(ledger: LedgerName, steps: CommandStep[], atomic: boolean): Promise<void> {
@@ -133,13 +177,15 @@ export class Clients {
     const number = this.attempts.length;
     const requests = steps.map((step, index) => ({ command: this.resolve(step), context: { actor: ACTOR, correlationId: `${number}.${index}` } }));
     const calledHead = this.world.events.head(STREAMS.ledger(ledger));
-    const attempt: Attempt = { ledger, by, requests, atomic, calledHead, answeredHead: calledHead, results: undefined };
+    const calledAt = this.world.scheduler.trueTime;
+    const attempt: Attempt = { ledger, by, requests, atomic, calledHead, answeredHead: calledHead, calledAt, answeredAt: calledAt, results: undefined };
     this.attempts.push(attempt);
     return attempt;
   }
 
   private end(attempt: Attempt, steps: readonly CommandStep[]): void {
     attempt.answeredHead = this.world.events.head(STREAMS.ledger(attempt.ledger));
+    attempt.answeredAt = this.world.scheduler.trueTime;
     for (const [index, step] of steps.entries()) {
       const result = attempt.results?.[index];
       if (result !== undefined && !isRefusal(result) && result.binding !== null) this.seen.push(result.binding);

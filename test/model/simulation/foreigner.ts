@@ -4,7 +4,8 @@ import { BatchDecider, readLedgerEvent, toNewEvent, type CommandResult } from '#
 import { Truth, viewAt } from '../truth.js';
 import type { SentRequest } from './clients.js';
 import type { SimulatedProcess } from './scheduler.js';
-import { STREAMS, type World } from './world.js';
+import { STREAMS } from './instance.js';
+import type { World } from './world.js';
 
 const MAX_TRIES = 4;
 const MAX_EVENTS = 10_000;
@@ -17,7 +18,7 @@ const MAX_BYTES = 900_000;
 export async function appendAsForeigner(world: World, process: SimulatedProcess, ledger: LedgerName, requests: SentRequest[]): Promise<CommandResult[] | undefined> {
   const store = world.eventStoreOf(process);
   const stream = STREAMS.ledger(ledger);
-  const tools = { clock: () => world.scheduler.clockOf(process), newId: () => world.newId(process), problemsOf: () => [], maxBytes: MAX_BYTES };
+  const tools = { ...world.toolsOf(process), problemsOf: () => [], maxBytes: MAX_BYTES };
   try {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const truth = new Truth((await store.readStream(stream, { limit: MAX_EVENTS })).map(readLedgerEvent));

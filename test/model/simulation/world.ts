@@ -1,34 +1,28 @@
-import { ledgerKey, type LedgerName } from '#domain';
-import { DEFAULT_LIMITS, LedgerWriter, Projector, readLedgerEvent, StreamNames, type ProjectionTrouble, type WriterTools } from '#ledger';
+import { isRefusal, ledgerKey, type LedgerName, type Refusal } from '#domain';
+import { EventStoreError } from '#event-store';
+import { projectCatalog, Projector, readLedgerEvent, type ProjectionTrouble } from '#ledger';
+import { ReadModelError } from '#read-model';
 import type { Plan } from '../plan.js';
 import { DocumentServer, SimulatedDocumentStore } from './document-store.js';
 import { EventStoreServer, SimulatedEventStore } from './event-store.js';
 import { NO_FAULTS, type FaultRates } from './faults.js';
+import { BACKEND, Instance, LEDGERS, LOCAL_MODEL, MODELS, STREAMS } from './instance.js';
 import { Random } from './random.js';
 import { SimulatedReadModel } from './read-model.js';
 import { Scheduler, SimulatedProcess } from './scheduler.js';
 
-export const LEDGERS: LedgerName[] = [{ backend: 'shop', model: 'partner' }];
-export const STREAMS = new StreamNames();
-export const KNOWLEDGE_MS = 150;
-const COMMAND_TIMEOUT_MS = 1_500;
+const KNOWLEDGE_MS = 150;
 const MAX_LOOKUP_TAIL = 10_000;
 const PROJECTORS = 3;
-
-/** A process that takes commands and answers lookups. */
-export interface Instance {
-  process: SimulatedProcess;
-  readModel: SimulatedReadModel;
-  store: SimulatedEventStore;
-  writer(ledger: LedgerName): LedgerWriter;
-}
+const MAX_RESTART_DELAY_MS = 200;
+export const SYSTEM = { actor: 'system', correlationId: 'system' };
 
 /** All processes over the two stores, and what goes wrong with them. */
 export class World {
   readonly scheduler: Scheduler;
   readonly events: EventStoreServer;
   readonly documents = new DocumentServer();
-  readonly rates: FaultRates;
+  readonly rates: FaultRates = { ...NO_FAULTS };
   readonly instances: Instance[];
   readonly troubles: ProjectionTrouble[] = [];
   /** What no promise of the program under test should end in. */
@@ -41,7 +35,6 @@ export class World {
   constructor(readonly plan: Plan) {
     this.scheduler = new Scheduler(new Random(plan.seed + 1));
     this.events = new EventStoreServer(() => this.scheduler.trueTime);
-    this.rates = { ...plan.rates };
     this.instances = plan.clockOffsetsMs.map((_, index) => this.startInstance(index));
     for (let index = 0; index < PROJECTORS; index += 1) this.startProjector();
     this.scheduler.afterStep = () => {
@@ -50,10 +43,31 @@ export class World {
     };
   }
 
+  /** Defines the models and the backend, before anything goes wrong. */
+  async setUp(): Promise<void> {
+    const [{ plane }] = this.instances as [Instance];
+    const { cardinality } = this.plan;
+    const define = async (): Promise<void> => {
+      accepted(await plane.catalog.defineType({ type: 'shops' }, SYSTEM));
+      for (const model of MODELS) accepted(await plane.catalog.defineModel({ model, backendType: 'shops', localModel: LOCAL_MODEL, cardinality }, SYSTEM));
+      accepted(await plane.backends.register({ id: BACKEND, type: 'shops', location: 'https://shop.example' }, SYSTEM));
+    };
+    this.watch(define());
+    await this.scheduler.run();
+    Object.assign(this.rates, this.plan.rates);
+  }
+
   /** From here on nothing goes wrong any more. */
   heal(): void {
     Object.assign(this.rates, NO_FAULTS);
-    if (this.projectors.length === 0) this.startProjector();
+    for (let index = this.projectors.length; index < PROJECTORS; index += 1) this.startProjector();
+  }
+
+  /** Notes what a promise ends in that should not fail, but where a store could not be used. */
+  watch(work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      if (!(error instanceof EventStoreError) && !(error instanceof ReadModelError)) this.errors.push(error);
+    });
   }
 
   startProcess(name: string, clockOffsetMs = 0): SimulatedProcess {
@@ -61,9 +75,13 @@ export class World {
     return this.scheduler.start(new SimulatedProcess(`${name}${this.started}`, clockOffsetMs));
   }
 
-  newId(process: SimulatedProcess): string {
-    this.ids += 1;
-    return `${process.name}-${String(this.ids).padStart(5, '0')}`;
+  toolsOf(process: SimulatedProcess) {
+    return {
+      clock: () => this.scheduler.clockOf(process),
+      random: () => this.scheduler.random.next(),
+      sleep: (ms: number) => this.scheduler.sleep(process, ms),
+      newId: () => `${process.name}-${String((this.ids += 1)).padStart(5, '0')}`,
+    };
   }
 
   eventStoreOf(process: SimulatedProcess): SimulatedEventStore {
@@ -96,47 +114,22 @@ export class World {
   }
 
   private startInstance(index: number): Instance {
-    const process = this.startProcess('writer', this.plan.clockOffsetsMs[index]);
-    const [readModel, store] = [this.readModelOf(process), this.eventStoreOf(process)];
-    const tools = this.writerTools(process, readModel, store);
-    const writers = new Map<string, LedgerWriter>();
-    const writer = (ledger: LedgerName): LedgerWriter => {
-      const known = writers.get(ledgerKey(ledger)) ?? new LedgerWriter(ledger, STREAMS.ledger(ledger), tools);
-      writers.set(ledgerKey(ledger), known);
-      return known;
-    };
-    return { process, readModel, store, writer };
-  }
-
-  private writerTools(process: SimulatedProcess, readModel: SimulatedReadModel, store: SimulatedEventStore): WriterTools {
-    const { batchCommands, tailEvents } = this.plan.limits;
-    const rules = { localModel: 'res.partner', cardinality: this.plan.cardinality, dataSchema: null, indexes: [] };
-    return {
-      store,
-      readModel,
-      clock: () => this.scheduler.clockOf(process),
-      random: () => this.scheduler.random.next(),
-      sleep: (ms) => this.scheduler.sleep(process, ms),
-      newId: () => this.newId(process),
-      problemsOf: () => [],
-      limits: { ...DEFAULT_LIMITS, batchCommands, tailEvents, commandTimeoutMs: COMMAND_TIMEOUT_MS },
-      open: async () => ({ rules, backendRevision: 0, modelRevision: 0 }),
-      check: async () => undefined,
-      observer: {},
-    };
+    return new Instance(this, this.startProcess('writer', this.plan.clockOffsetsMs[index]));
   }
 
   private startProjector(): void {
     const process = this.startProcess('projector');
     this.projectors.push(process);
+    const [store, readModel] = [this.eventStoreOf(process), this.readModelOf(process)];
+    const { clock, sleep } = this.toolsOf(process);
     const projector = new Projector({
-      store: this.eventStoreOf(process),
-      readModel: this.readModelOf(process),
+      store,
+      readModel,
       streams: STREAMS,
-      projectCatalog: async () => undefined,
+      projectCatalog: (events) => projectCatalog({ store, readModel, streams: STREAMS }, events),
       troubled: (trouble) => this.troubles.push(trouble),
-      clock: () => this.scheduler.clockOf(process),
-      sleep: (ms) => this.scheduler.sleep(process, ms),
+      clock,
+      sleep,
       maxEvents: this.plan.limits.projectionEvents,
     });
     projector.run(new AbortController().signal).catch((error: unknown) => this.errors.push(error));
@@ -149,13 +142,24 @@ export class World {
   }
 
   private crashProjector(): void {
-    const [ended] = this.projectors.splice(this.scheduler.random.below(this.projectors.length), 1);
+    const { random, network } = this.scheduler;
+    const [ended] = this.projectors.splice(random.below(this.projectors.length), 1);
     if (ended !== undefined) this.scheduler.crash(ended);
-    this.scheduler.later(this.scheduler.network, () => this.startProjector(), { afterMs: this.scheduler.random.below(200) });
+    const restart = () => {
+      if (this.projectors.length < PROJECTORS) this.startProjector();
+    };
+    this.scheduler.later(network, restart, { afterMs: random.below(MAX_RESTART_DELAY_MS) });
   }
 
+  /** Whoever starts goes on with what a crash left half done. */
   private crashInstance(index: number): void {
     this.scheduler.crash((this.instances[index] as Instance).process);
-    this.instances[index] = this.startInstance(index);
+    const started = this.startInstance(index);
+    this.instances[index] = started;
+    this.watch(started.plane.resumeFanOuts());
   }
+}
+
+function accepted<T extends object>(result: T | Refusal): void {
+  if (isRefusal(result)) throw new Error(`the model could not be set up: ${result.refused}`);
 }

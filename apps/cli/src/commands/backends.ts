@@ -69,7 +69,12 @@ function addWrites(backends: Command): void {
     .requiredOption('--location <url>', 'where it is')
     .action(
       inSession<AddOptions>(async ({ client, output }, [id = ''], options) => {
-        const backend = await client.backends.register({ id, type: options.type, location: options.location, ...(await changeOf(options)) });
+        const backend = await client.backends.register({
+          id,
+          type: options.type,
+          location: options.location,
+          ...(await changeOf(options)),
+        });
         await output.answer(backend, membersOf(backend));
       }),
     );
@@ -112,7 +117,9 @@ function withSettings(command: Command): Command {
     .option('--settings <json|@file>', 'settings as the type declares them', jsonObject);
 }
 
-async function changeOf(options: ChangeOptions): Promise<{ name?: string; version?: string; username?: string; password?: string; settings?: JsonObject }> {
+async function changeOf(
+  options: ChangeOptions,
+): Promise<{ name?: string; version?: string; username?: string; password?: string; settings?: JsonObject }> {
   const { name, version, username, settings } = options;
   return { name, version, username, password: await passwordOf(options), settings };
 }

@@ -77,10 +77,12 @@ function addUnbind(program: Command): void {
   withTarget(leaf(program, 'unbind <backend> <model>', 'end a binding; its history stays'))
     .option('--cause <requested|missingInBackend>', 'why')
     .action(
-      inSession<TargetOptions & { cause?: 'requested' | 'missingInBackend' }>(async (context, [backend = '', model = ''], options) => {
-        const { cause, reason } = options;
-        await show(context, await context.client.ledger(backend, model).unbind(targetOf(options), { cause }, { reason }));
-      }),
+      inSession<TargetOptions & { cause?: 'requested' | 'missingInBackend' }>(
+        async (context, [backend = '', model = ''], options) => {
+          const { cause, reason } = options;
+          await show(context, await context.client.ledger(backend, model).unbind(targetOf(options), { cause }, { reason }));
+        },
+      ),
     );
 }
 
@@ -93,7 +95,8 @@ function addMove(program: Command): void {
       inSession<TargetOptions & { to: string }>(async ({ client, output }, [backend = '', model = ''], options) => {
         const { record, binding, to: toRecordId, reason } = options;
         if ((record === undefined) === (binding === undefined)) throw new UsageError('either --record or --binding');
-        const request = record === undefined ? { bindingId: binding as string, toRecordId } : { fromRecordId: record, toRecordId };
+        const request =
+          record === undefined ? { bindingId: binding as string, toRecordId } : { fromRecordId: record, toRecordId };
         const answer = await client.ledger(backend, model).move(request, { reason });
         if (output.json) return output.answer(answer, {});
         await output.write(`${answer.outcome}\n`);
@@ -116,12 +119,18 @@ function withWriteOptions(command: Command): Command {
 /** Whoever means the folder learns where it goes. */
 function bindingData(argument: string): JsonObject {
   if (!/^\s*[{@]/.test(argument)) {
-    throw new UsageError("--data is the binding's data here, a JSON object; the folder goes before the command: ledger --data FOLDER bind …");
+    throw new UsageError(
+      "--data is the binding's data here, a JSON object; the folder goes before the command: ledger --data FOLDER bind …",
+    );
   }
   return jsonObject(argument);
 }
 
-async function show({ output }: Context, answer: WriteAnswer<WriteAnswer['outcome'], Binding | null>, more: Record<string, unknown> = {}): Promise<void> {
+async function show(
+  { output }: Context,
+  answer: WriteAnswer<WriteAnswer['outcome'], Binding | null>,
+  more: Record<string, unknown> = {},
+): Promise<void> {
   const members = answer.binding === null ? {} : membersOf(answer.binding);
   await output.answer(answer, { outcome: answer.outcome, ...members, ...more });
 }

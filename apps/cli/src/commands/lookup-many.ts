@@ -34,7 +34,10 @@ export async function lookUpMany(ledger: Ledger, side: Side, ids: Iterable<strin
   const other = side === 'external' ? 'recordId' : 'externalId';
   const columns: Column<Found>[] = [
     [side === 'external' ? 'external id' : 'record', ({ id }) => id],
-    [side === 'external' ? 'record' : 'external id', ({ bindings }) => bindings.map((binding) => binding[other] ?? 'pending').join(' ')],
+    [
+      side === 'external' ? 'record' : 'external id',
+      ({ bindings }) => bindings.map((binding) => binding[other] ?? 'pending').join(' '),
+    ],
   ];
   await output.rows(answers(), columns);
   return missing === 0 ? EXIT.ok : EXIT.notFound;

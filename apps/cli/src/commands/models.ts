@@ -51,7 +51,11 @@ function addTypes(types: Command): void {
     .action(
       inSession<TypeOptions>(async ({ client, output }, [type = ''], { label, version: versions, settingsSchema }) => {
         const put = await client.backendTypes.put(type, { label, versions, settingsSchema });
-        await output.answer(put, { type: put.type, label: put.label, versions: put.versions.map(({ value }) => value).join(' ') });
+        await output.answer(put, {
+          type: put.type,
+          label: put.label,
+          versions: put.versions.map(({ value }) => value).join(' '),
+        });
       }),
     );
 }
@@ -75,11 +79,13 @@ function addModels(models: Command): void {
     .option('--index <fields>', 'members of the data to filter on, separated by commas', names)
     .option('--data-schema <json|@file>', "JSON Schema of a binding's data", jsonObject)
     .action(
-      inSession<ModelOptions>(async ({ client, output }, [name = ''], { type, localModel = null, cardinality, index, dataSchema }) => {
-        const request = { backendType: type, localModel, cardinality, indexes: index, dataSchema };
-        const model = await client.models.put(name, request);
-        await output.answer(model, membersOf(model));
-      }),
+      inSession<ModelOptions>(
+        async ({ client, output }, [name = ''], { type, localModel = null, cardinality, index, dataSchema }) => {
+          const request = { backendType: type, localModel, cardinality, indexes: index, dataSchema };
+          const model = await client.models.put(name, request);
+          await output.answer(model, membersOf(model));
+        },
+      ),
     );
 }
 

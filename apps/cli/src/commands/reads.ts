@@ -42,7 +42,8 @@ function addLookup(program: Command): void {
     .action(
       inSession<LookupOptions>(async ({ client, output }, [backend = '', model = ''], { external, record, asOf }) => {
         const ids = external ?? record;
-        if (ids === undefined || (external !== undefined && record !== undefined)) throw new UsageError('either --external or --record');
+        if (ids === undefined || (external !== undefined && record !== undefined))
+          throw new UsageError('either --external or --record');
         const side: Side = external === undefined ? 'record' : 'external';
         const ledger = client.ledger(backend, model);
         if (ids.length > 1 || ids[0] === '-') {
@@ -76,7 +77,17 @@ function addList(program: Command): void {
     .action(
       inSession<ListOptions>(async ({ client, output }, [backend = '', model = ''], options) => {
         const { record, external, where, limit, cursor, asOf, state, syncedBefore, syncedAfter, createdBefore } = options;
-        const filter = { recordId: record, externalId: external, state, syncedBefore, syncedAfter, createdBefore, data: where, limit, asOf };
+        const filter = {
+          recordId: record,
+          externalId: external,
+          state,
+          syncedBefore,
+          syncedAfter,
+          createdBefore,
+          data: where,
+          limit,
+          asOf,
+        };
         const listing = client.ledger(backend, model).bindings(filter, asOf === undefined ? READ_OWN_WRITES : {});
         if (limit === undefined && cursor === undefined) {
           await output.rows(asOf === undefined ? listing : listing.stream(), BINDING_COLUMNS);

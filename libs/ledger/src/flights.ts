@@ -1,0 +1,132 @@
+import { refuse, type LedgerName, type RecordedLedgerEvent, type Refusal } from '#domain';
+import { appendResolved, refusalOfStore, type AppendOutcome } from './append.js';
+import type { CommandResult } from './batch.js';
+import type { CommandQueue, GroupJob } from './command-queue.js';
+import type { LedgerHead } from './ledger-head.js';
+import type { WriterTools } from './writer.js';
+
+const MAX_CONFLICT_WAIT_MS = 200;
+/** A clock that is off is trusted again after this many times as long as it is off. */
+const CLOCK_RETRY_FACTOR = 4;
+
+/** A batch that was decided, and what it is to be answered when it is written. */
+export interface Prepared {
+  jobs: GroupJob[];
+  results: CommandResult[][];
+  events: RecordedLedgerEvent[];
+  expected: number;
+}
+
+/** A batch that was sent. */
+export interface Flight extends Prepared {
+  sentAt: number;
+  landed: Promise<AppendOutcome>;
+}
+
+/** Sends a ledger's batches, of which one at a time is in flight, and answers their commands when it has landed. */
+export class Flights {
+  private conflicts = 0;
+  private stoppedBecause: string | undefined;
+  private refusingUntil = 0;
+
+  constructor(
+    private readonly ledger: LedgerName,
+    private readonly stream: string,
+    private readonly head: LedgerHead,
+    private readonly queue: CommandQueue,
+    private readonly tools: WriterTools,
+  ) {}
+
+  /** Why nothing is to be sent for good: the stream is not what it was. */
+  get stopped(): string | undefined {
+    return this.stoppedBecause;
+  }
+
+  /** Why nothing is to be sent now. */
+  get trouble(): string | undefined {
+    if (this.stoppedBecause !== undefined || this.refusingUntil <= this.tools.clock()) return this.stoppedBecause;
+    return `the clock is more than ${this.tools.limits.clockToleranceMs} ms off the store's`;
+  }
+
+  send(prepared: Prepared): Flight {
+    const { jobs, events, expected } = prepared;
+    this.head.hope(events);
+    this.tools.observer.batch?.(
+      this.ledger,
+      jobs.reduce((sum, job) => sum + job.requests.length, 0),
+      events.length,
+    );
+    const sentAt = this.tools.clock();
+    if (events.length === 0) return { ...prepared, sentAt, landed: this.confirmHead(expected) };
+    return {
+      ...prepared,
+      sentAt,
+      landed: appendResolved(this.tools, this.stream, expected, events, Math.max(...jobs.map((job) => job.deadlineAt))),
+    };
+  }
+
+  /** Answers without events say what is true only if nothing stands behind the head they were decided at. */
+  private async confirmHead(expected: number): Promise<AppendOutcome> {
+    return {
+      outcome: (await this.tools.store.headRevision(this.stream)) === expected ? 'landed' : 'conflict',
+    };
+  }
+
+  /** Waits for the flight's append and answers its commands. False when they, and those decided on top, are not to be sent. */
+  async land(flight: Flight, onTop: GroupJob[] = []): Promise<boolean> {
+    const landing = await flight.landed.catch((error: unknown): AppendOutcome => ({
+      outcome: 'failed',
+      refusal: refusalOfStore(error),
+    }));
+    if (landing.outcome === 'landed') {
+      this.conflicts = 0;
+      this.head.acknowledge();
+      this.watchClock(flight.sentAt, landing.storedAt);
+      for (const [index, job] of flight.jobs.entries()) job.settle(flight.results[index] as CommandResult[]);
+      return true;
+    }
+    this.head.abandon();
+    this.queue.putBack(onTop);
+    if (landing.outcome === 'conflict') await this.afterConflict(flight.jobs);
+    else {
+      this.head.forget();
+      if (landing.fatal) this.stoppedBecause = landing.refusal.detail;
+      answerAll(flight.jobs, landing.refusal);
+    }
+    return false;
+  }
+
+  /** Others were ahead: what they wrote is read, and the same commands are decided again, before those behind them. */
+  private async afterConflict(jobs: GroupJob[]): Promise<void> {
+    this.tools.observer.conflict?.(this.ledger);
+    this.conflicts += 1;
+    const now = this.tools.clock();
+    answerAll(
+      jobs.filter((job) => job.deadlineAt < now),
+      refuse('BUSY', 'other writers of the ledger were always ahead'),
+    );
+    this.queue.putBack(jobs.filter((job) => job.deadlineAt >= now));
+    try {
+      if (this.conflicts > 1) await this.tools.sleep(this.tools.random() * Math.min(MAX_CONFLICT_WAIT_MS, 2 ** this.conflicts));
+      await this.head.readOn();
+    } catch {
+      // What cannot be read now is read, or refused with its reason, when the commands are decided again.
+      this.head.forget();
+    }
+  }
+
+  /**
+   * Stored before it was sent, or after it was answered: one of the clocks is wrong. What was written with a fast clock keeps
+   * others from writing until they have come up with it, so it is not tried again until they had time for their own.
+   */
+  private watchClock(sentAt: number, storedAt: string | undefined): void {
+    const now = this.tools.clock();
+    const stored = storedAt === undefined ? now : Date.parse(storedAt);
+    const offMs = Math.max(sentAt - stored, stored - now);
+    this.refusingUntil = offMs > this.tools.limits.clockToleranceMs ? now + CLOCK_RETRY_FACTOR * offMs : 0;
+  }
+}
+
+export function answerAll(jobs: readonly GroupJob[], refusal: Refusal): undefined {
+  for (const job of jobs) job.settle(job.requests.map(() => refusal));
+}

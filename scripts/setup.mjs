@@ -17,7 +17,7 @@ export function checkNode() {
 
 /** Installs the locked dependencies, unless what is installed is what the lock file says. */
 export function ensureInstalled() {
-  const lock = hashOf([join(root, 'package-lock.json'), join(root, 'package.json')]);
+  const lock = hashOf([join(root, 'package-lock.json')]);
   if (existsSync(installed) && readFileSync(installed, 'utf8') === lock) return;
   say('Installing dependencies (npm ci) …');
   // Run from npm, npm's own JavaScript is known; otherwise npm is on the path.

@@ -17,6 +17,8 @@ export interface SyncReport {
 }
 
 const DIRECTION = 'import' as const;
+/** One lookup may name 1,000 ids. */
+const PRODUCTS_AT_ONCE = 1_000;
 
 /**
  * Imports the shop's products: what is known by its SKU is synchronized, what is not gets a local product, and what the
@@ -33,14 +35,19 @@ export class StockSyncJob {
 
   async run(feed: readonly ShopProduct[]): Promise<SyncReport> {
     const report: SyncReport = { created: 0, synchronized: 0, unchanged: 0, unbound: 0, revision: -1 };
-    const { found } = await this.binder.lookup({ externalIds: feed.map(({ sku }) => sku) }, { atLeast: 'head' });
+    for (let start = 0; start < feed.length; start += PRODUCTS_AT_ONCE)
+      await this.importSome(feed.slice(start, start + PRODUCTS_AT_ONCE), report);
+    await this.unbindMissing(feed, report);
+    return report;
+  }
+
+  private async importSome(some: readonly ShopProduct[], report: SyncReport): Promise<void> {
+    const { found } = await this.binder.lookup({ externalIds: some.map(({ sku }) => sku) }, { atLeast: 'head' });
     const known = new Map(Object.entries(found));
-    for (const product of feed) {
+    for (const product of some) {
       const [binding] = known.get(product.sku) ?? [];
       await (binding === undefined ? this.create(product, report) : this.synchronize(binding, product, report));
     }
-    await this.unbindMissing(feed, report);
-    return report;
   }
 
   private async create(product: ShopProduct, report: SyncReport): Promise<void> {

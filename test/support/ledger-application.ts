@@ -30,13 +30,20 @@ interface Setting {
 
 /** A Nest application with a ledger in memory, in which shops, their products, and nothing else are known. */
 export async function startLedgerApplication(setting: Setting = {}): Promise<LedgerApplication> {
-  const { imports = [], options = { data: ':memory:' }, root = BindingLedgerModule.forRoot(options), model, backends = ['shop-1'] } = setting;
+  const {
+    imports = [],
+    options = { data: ':memory:' },
+    root = BindingLedgerModule.forRoot(options),
+    model,
+    backends = ['shop-1'],
+  } = setting;
   const app = await Test.createTestingModule({ imports: [root, ...imports] }).compile();
   await app.init();
   const [commands, queries] = [app.get(CommandBus, { strict: false }), app.get(QueryBus, { strict: false })];
   done(await commands.execute(new DefineBackendTypeCommand({ type: 'shop' })));
   await defineModel(commands, { model: PRODUCTS.model, ...model });
-  for (const id of backends) done(await commands.execute(new RegisterBackendCommand({ id, type: 'shop', location: `https://${id}.example.org` })));
+  for (const id of backends)
+    done(await commands.execute(new RegisterBackendCommand({ id, type: 'shop', location: `https://${id}.example.org` })));
   return { app, commands, queries };
 }
 

@@ -48,6 +48,6 @@ function cellOf(value: unknown): string {
 
 function textOf(value: unknown): string {
   if (value === undefined || value === null || value === '') return '-';
-  if (typeof value === 'object') return Object.keys(value).length === 0 ? '-' : JSON.stringify(value);
-  return String(value);
+  if (typeof value === 'object' && Object.keys(value).length === 0) return '-';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -24,6 +24,7 @@ import { ServerModule } from './server.module.js';
 const IDLE_CONNECTION_MS = 300_000;
 /** What is not answered so long after a shutdown began is broken off. */
 const SHUTDOWN_MS = 10_000;
+const TIDY_EVERY_MS = 50;
 
 /** For the pages of the documentation. Whether there is TLS is for whoever puts a proxy in front to say. */
 const HELMET = {
@@ -102,10 +103,13 @@ function adapterWith(logger: Logger): FastifyAdapter {
 
 async function shutDown(app: NestFastifyApplication, fastify: FastifyInstance, closing: AbortController): Promise<void> {
   closing.abort();
+  // A connection that becomes idle only now would be kept open for its next request.
+  const tidying = setInterval(() => fastify.server.closeIdleConnections(), TIDY_EVERY_MS);
   const forced = setTimeout(() => fastify.server.closeAllConnections(), SHUTDOWN_MS);
   try {
     await app.close();
   } finally {
+    clearInterval(tidying);
     clearTimeout(forced);
   }
 }

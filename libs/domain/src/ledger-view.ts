@@ -9,6 +9,7 @@ import {
   type Stamp,
 } from './ledger.js';
 import type { Answer } from './commands.js';
+import { KeyIndex } from './key-index.js';
 
 /** What a ledger remembers of a command that carried an idempotency key. */
 export interface IdempotencyRecord {
@@ -31,8 +32,8 @@ export function scopedKey(actor: string, key: string): string {
  */
 export class LedgerView {
   private readonly bindings = new Map<string, Binding>();
-  private readonly byRecord = new Map<string, Set<string>>();
-  private readonly byExternalId = new Map<string, Set<string>>();
+  private readonly byRecord = new KeyIndex();
+  private readonly byExternalId = new KeyIndex();
   private readonly idempotency = new Map<string, IdempotencyRecord>();
 
   constructor(
@@ -50,21 +51,18 @@ export class LedgerView {
 
   /** Live bindings of a record, oldest first. */
   liveOfRecord(recordId: string): Binding[] {
-    const ids = this.byRecord.get(recordId);
-    if (ids === undefined || ids.size === 0) return [];
-    const live = [...ids].map((id) => this.known(id));
-    return live.length === 1
+    const live = this.byRecord.of(recordId).map((id) => this.known(id));
+    return live.length <= 1
       ? live
       : live.sort((a, b) => (a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id) ? -1 : 1));
   }
 
   /** The live binding that holds the external id. @throws when two hold it: the ledger is broken. */
   liveOfExternalId(externalId: string): Binding | undefined {
-    const ids = this.byExternalId.get(externalId);
-    if (ids === undefined || ids.size === 0) return undefined;
-    if (ids.size > 1) throw new Error(`broken invariant: external id ${externalId} is bound ${ids.size} times`);
+    const ids = this.byExternalId.of(externalId);
+    if (ids.length > 1) throw new Error(`broken invariant: external id ${externalId} is bound ${ids.length} times`);
     const [id] = ids;
-    return this.known(id as string);
+    return id === undefined ? undefined : this.known(id);
   }
 
   remembered(scoped: string): IdempotencyRecord | undefined {
@@ -94,18 +92,12 @@ export class LedgerView {
   private put(binding: Binding): void {
     const before = this.bindings.get(binding.id);
     if (before !== undefined && isLive(before)) {
-      this.byRecord.get(before.recordId)?.delete(before.id);
-      if (before.externalId !== null) this.byExternalId.get(before.externalId)?.delete(before.id);
+      this.byRecord.remove(before.recordId, before.id);
+      if (before.externalId !== null) this.byExternalId.remove(before.externalId, before.id);
     }
     this.bindings.set(binding.id, binding);
     if (!isLive(binding)) return;
-    addTo(this.byRecord, binding.recordId, binding.id);
-    if (binding.externalId !== null) addTo(this.byExternalId, binding.externalId, binding.id);
+    this.byRecord.add(binding.recordId, binding.id);
+    if (binding.externalId !== null) this.byExternalId.add(binding.externalId, binding.id);
   }
-}
-
-function addTo(index: Map<string, Set<string>>, key: string, id: string): void {
-  const ids = index.get(key);
-  if (ids === undefined) index.set(key, new Set([id]));
-  else ids.add(id);
 }

@@ -3,17 +3,45 @@
  * hash = SHA-256 over the UTF-8 of: previous hash, revision, event id, type, data, metadata without the hash; data and
  * metadata as canonical JSON (RFC 8785), the parts joined by line feeds. The hash before revision 0 is the empty string.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { EVENT_SCHEMA, isLedgerEvent, type EventMetadata, type LedgerEvent, type RecordedLedgerEvent } from '#domain';
 import type { JsonObject, NewEvent, RecordedEvent } from '#event-store';
 
+/**
+ * Canonical JSON. For an object of scalars, as nearly all events and metadata are, sorted members and the platform's own
+ * serialisation give exactly RFC 8785, several times faster than the walk that anything nested takes.
+ */
 export function canonicalJson(value: unknown): string {
-  return canonicalize(value) ?? 'null';
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return canonicalize(value) ?? 'null';
+  const members = value as Record<string, unknown>;
+  const sorted: Record<string, unknown> = {};
+  for (const key of Object.keys(members).sort()) {
+    const member = members[key];
+    if (isDigit(key) || !isPlain(member)) return canonicalize(value) ?? 'null';
+    sorted[key] = member;
+  }
+  return JSON.stringify(sorted);
+}
+
+/** Integers as keys come first in every object, whatever their order in it was. */
+function isDigit(key: string): boolean {
+  const first = key.charCodeAt(0);
+  return !(first > 57 || first < 48);
+}
+
+function isPlain(member: unknown): boolean {
+  if (typeof member === 'object') return member === null || isEmpty(member);
+  return typeof member !== 'number' || Number.isFinite(member);
+}
+
+function isEmpty(member: object): boolean {
+  for (const _ in member) return false;
+  return Object.getPrototypeOf(member) === Object.prototype;
 }
 
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return digest('sha256', text, 'hex');
 }
 
 export function chainHash(

@@ -3,6 +3,7 @@ import {
   isBindingEvent,
   stampOf,
   evolve,
+  KeyIndex,
   type Binding,
   type BindingEvent,
   type IdempotencyRecord,
@@ -19,8 +20,8 @@ type RecordedBindingEvent = RecordedLedgerEvent & BindingEvent;
 export class Tail {
   private events: RecordedLedgerEvent[] = [];
   private readonly byBinding = new Map<string, RecordedBindingEvent[]>();
-  private readonly byRecord = new Map<string, Set<string>>();
-  private readonly byExternalId = new Map<string, Set<string>>();
+  private readonly byRecord = new KeyIndex();
+  private readonly byExternalId = new KeyIndex();
   private readonly idempotency = new Map<string, IdempotencyRecord>();
 
   constructor(private afterRevision: number) {}
@@ -76,8 +77,8 @@ export class Tail {
   /** Ids of the bindings that hold one of the keys after their newest event here, or are named by id. */
   matching(keys: DecisionKeys): Set<string> {
     const ids = new Set<string>();
-    for (const recordId of keys.recordIds) for (const id of this.byRecord.get(recordId) ?? []) ids.add(id);
-    for (const externalId of keys.externalIds) for (const id of this.byExternalId.get(externalId) ?? []) ids.add(id);
+    for (const recordId of keys.recordIds) for (const id of this.byRecord.of(recordId)) ids.add(id);
+    for (const externalId of keys.externalIds) for (const id of this.byExternalId.of(externalId)) ids.add(id);
     for (const id of keys.bindingIds) if (this.byBinding.has(id)) ids.add(id);
     return ids;
   }
@@ -102,13 +103,13 @@ export class Tail {
 
   private index({ data }: RecordedBindingEvent): void {
     if (data.state === 'unbound') return;
-    addTo(this.byRecord, data.recordId, data.bindingId);
-    if (data.externalId !== null) addTo(this.byExternalId, data.externalId, data.bindingId);
+    this.byRecord.add(data.recordId, data.bindingId);
+    if (data.externalId !== null) this.byExternalId.add(data.externalId, data.bindingId);
   }
 
   private unindex({ data }: RecordedBindingEvent): void {
-    removeFrom(this.byRecord, data.recordId, data.bindingId);
-    if (data.externalId !== null) removeFrom(this.byExternalId, data.externalId, data.bindingId);
+    this.byRecord.remove(data.recordId, data.bindingId);
+    if (data.externalId !== null) this.byExternalId.remove(data.externalId, data.bindingId);
   }
 
   private forget(event: RecordedBindingEvent): void {
@@ -123,16 +124,4 @@ export class Tail {
     const { scopedKey } = idempotencyRecordOf(event, stampOf(event), actor, idempotency);
     if (this.idempotency.get(scopedKey)?.answer.revision === event.revision) this.idempotency.delete(scopedKey);
   }
-}
-
-function addTo(index: Map<string, Set<string>>, key: string, id: string): void {
-  const ids = index.get(key);
-  if (ids === undefined) index.set(key, new Set([id]));
-  else ids.add(id);
-}
-
-function removeFrom(index: Map<string, Set<string>>, key: string, id: string): void {
-  const ids = index.get(key);
-  ids?.delete(id);
-  if (ids?.size === 0) index.delete(key);
 }

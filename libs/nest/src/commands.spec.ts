@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defineModel, done, PRODUCTS, startLedgerApplication, type LedgerApplication } from '../../../test/support/ledger-application.js';
+import {
+  defineModel,
+  done,
+  PRODUCTS,
+  startLedgerApplication,
+  type LedgerApplication,
+} from '../../../test/support/ledger-application.js';
 import {
   AtomicBatchCommand,
   BindCommand,
@@ -29,29 +35,53 @@ afterAll(() => application.app.close());
 const bind = (input: BindInput) => application.commands.execute(new BindCommand(PRODUCTS, input));
 
 test('bind, sync, change, move and unbind answer what they came to', async () => {
-  const bound = done(await bind({ recordId: 1, externalId: 0, syncDate: new Date('2025-03-03T09:30:00+01:00'), data: { group: 'a' } }));
+  const bound = done(
+    await bind({ recordId: 1, externalId: 0, syncDate: new Date('2025-03-03T09:30:00+01:00'), data: { group: 'a' } }),
+  );
   const { id } = bound.binding;
   expect(bound).toMatchObject({
     outcome: 'created',
-    binding: { backend: 'shop-1', model: 'shop.product', localModel: 'product', recordId: '1', externalId: '0', syncDate: '2025-03-03T08:30:00.000Z' },
+    binding: {
+      backend: 'shop-1',
+      model: 'shop.product',
+      localModel: 'product',
+      recordId: '1',
+      externalId: '0',
+      syncDate: '2025-03-03T08:30:00.000Z',
+    },
   });
-  const synced = done(await application.commands.execute(new SyncCommand(PRODUCTS, { externalId: 0, syncDate: '2025-03-04T00:00:00Z' })));
+  const synced = done(
+    await application.commands.execute(new SyncCommand(PRODUCTS, { externalId: 0, syncDate: '2025-03-04T00:00:00Z' })),
+  );
   expect(synced).toMatchObject({ outcome: 'synced', binding: { id, version: 2 }, revision: bound.revision + 1 });
-  const changed = done(await application.commands.execute(new ChangeDataCommand(PRODUCTS, { bindingId: id, data: { group: null, size: 3 } })));
+  const changed = done(
+    await application.commands.execute(new ChangeDataCommand(PRODUCTS, { bindingId: id, data: { group: null, size: 3 } })),
+  );
   expect(changed).toMatchObject({ outcome: 'changed', binding: { data: { size: 3 } } });
   const moved = done(await application.commands.execute(new MoveCommand(PRODUCTS, { fromRecordId: 1, toRecordId: 2 })));
   expect(moved).toMatchObject({ outcome: 'moved', bindings: [{ id, recordId: '2' }] });
-  const unbound = done(await application.commands.execute(new UnbindCommand(PRODUCTS, { recordId: 2, cause: 'missingInBackend' })));
+  const unbound = done(
+    await application.commands.execute(new UnbindCommand(PRODUCTS, { recordId: 2, cause: 'missingInBackend' })),
+  );
   expect(unbound).toMatchObject({ outcome: 'unbound', binding: { id, state: 'unbound', cause: 'missingInBackend' } });
-  expect(done(await application.commands.execute(new UnbindCommand(PRODUCTS, { recordId: 2 })))).toMatchObject({ outcome: 'unchanged', binding: null });
-  expect(done(await application.commands.execute(new MoveCommand(PRODUCTS, { fromRecordId: 2, toRecordId: 3 })))).toMatchObject({ outcome: 'unchanged', bindings: [] });
+  expect(done(await application.commands.execute(new UnbindCommand(PRODUCTS, { recordId: 2 })))).toMatchObject({
+    outcome: 'unchanged',
+    binding: null,
+  });
+  expect(done(await application.commands.execute(new MoveCommand(PRODUCTS, { fromRecordId: 2, toRecordId: 3 })))).toMatchObject({
+    outcome: 'unchanged',
+    bindings: [],
+  });
 });
 
 test('a refusal is a value, and names the binding in the way', async () => {
   const { binding } = done(await bind({ recordId: 'a', externalId: 'A' }));
   const taken = await bind({ recordId: 'b', externalId: 'A' });
   expect(taken).toMatchObject({ refused: 'EXTERNAL_ID_TAKEN', holder: { id: binding.id, recordId: 'a', backend: 'shop-1' } });
-  expect(await bind({ recordId: 'a', externalId: 'B' })).toMatchObject({ refused: 'RECORD_ALREADY_BOUND', holder: { id: binding.id } });
+  expect(await bind({ recordId: 'a', externalId: 'B' })).toMatchObject({
+    refused: 'RECORD_ALREADY_BOUND',
+    holder: { id: binding.id },
+  });
 });
 
 test.each<[string, unknown, string]>([
@@ -78,18 +108,26 @@ test.each([
   [{ backend: 'shop-9', model: PRODUCTS.model }, 'BACKEND_NOT_FOUND'],
   [{ backend: 'Shop/1', model: PRODUCTS.model }, 'MALFORMED'],
 ])('a ledger that cannot be is refused: %j', async (ledger, code) => {
-  expect(await application.commands.execute(new BindCommand(ledger, { recordId: 'x', externalId: 'x' }))).toMatchObject({ refused: code });
+  expect(await application.commands.execute(new BindCommand(ledger, { recordId: 'x', externalId: 'x' }))).toMatchObject({
+    refused: code,
+  });
 });
 
 test('the actor of the command, else that of the module, and its correlation stand in the event', async () => {
   const context = { actor: 'night-job', onBehalfOf: 'ann', correlationId: 'c-1', causationId: 'e-7' };
-  const named = done(await application.commands.execute(new BindCommand(PRODUCTS, { recordId: 'who', externalId: 'who' }, context)));
+  const named = done(
+    await application.commands.execute(new BindCommand(PRODUCTS, { recordId: 'who', externalId: 'who' }, context)),
+  );
   const unnamed = done(await bind({ recordId: 'nobody', externalId: 'nobody' }));
   const { queries } = application.app.get<OpenedLedger>(OPENED_LEDGER);
   const eventAt = async (revision: number) => (await queries.events(PRODUCTS, { after: revision - 1, limit: 1 })) as EventView[];
   expect(await eventAt(named.revision)).toMatchObject([context]);
-  expect(await eventAt(unnamed.revision)).toMatchObject([{ actor: 'application', correlationId: expect.stringMatching(/^[0-9a-f-]{36}$/) }]);
-  expect(await application.commands.execute(new BindCommand(PRODUCTS, { recordId: 'z' }, { actor: '' }))).toMatchObject({ refused: 'MALFORMED' });
+  expect(await eventAt(unnamed.revision)).toMatchObject([
+    { actor: 'application', correlationId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+  ]);
+  expect(await application.commands.execute(new BindCommand(PRODUCTS, { recordId: 'z' }, { actor: '' }))).toMatchObject({
+    refused: 'MALFORMED',
+  });
 });
 
 test('the same idempotency key gives the first answer again', async () => {
@@ -101,11 +139,25 @@ test('the same idempotency key gives the first answer again', async () => {
 
 test('an atomic batch is done as a whole, or not at all', async () => {
   const batch = (inputs: CommandInput[]) => application.commands.execute(new AtomicBatchCommand(PRODUCTS, inputs));
-  const answers = done(await batch([{ op: 'bind', recordId: 'p', externalId: 'P' }, { op: 'sync', externalId: 'P', syncDate: new Date('2025-01-01T00:00:00Z'), force: true }]));
+  const answers = done(
+    await batch([
+      { op: 'bind', recordId: 'p', externalId: 'P' },
+      { op: 'sync', externalId: 'P', syncDate: new Date('2025-01-01T00:00:00Z'), force: true },
+    ]),
+  );
   expect(answers).toMatchObject([{ outcome: 'created' }, { outcome: 'synced' }]);
-  const refused = await batch([{ op: 'bind', recordId: 'q', externalId: 'Q' }, { op: 'bind', recordId: 'r', externalId: 'P' }]);
-  expect(refused).toMatchObject({ refused: 'BATCH_REFUSED', details: { refusals: expect.arrayContaining([expect.objectContaining({ line: 2, code: 'EXTERNAL_ID_TAKEN' })]) } });
-  const malformed = await batch([{ op: 'bind', recordId: 'q', externalId: 'Q' }, { op: 'bind', recordId: '', externalId: 'R' }]);
+  const refused = await batch([
+    { op: 'bind', recordId: 'q', externalId: 'Q' },
+    { op: 'bind', recordId: 'r', externalId: 'P' },
+  ]);
+  expect(refused).toMatchObject({
+    refused: 'BATCH_REFUSED',
+    details: { refusals: expect.arrayContaining([expect.objectContaining({ line: 2, code: 'EXTERNAL_ID_TAKEN' })]) },
+  });
+  const malformed = await batch([
+    { op: 'bind', recordId: 'q', externalId: 'Q' },
+    { op: 'bind', recordId: '', externalId: 'R' },
+  ]);
   expect(malformed).toMatchObject({ refused: 'BATCH_REFUSED', details: { refusals: [{ line: 2, code: 'INVALID_ID' }] } });
   expect(done(await bind({ recordId: 'q', externalId: 'Q' })).outcome).toBe('created');
   const tooMany = Array.from({ length: MAX_ATOMIC_COMMANDS + 1 }, (_, index): CommandInput => ({ op: 'bind', recordId: index }));
@@ -114,8 +166,12 @@ test('an atomic batch is done as a whole, or not at all', async () => {
 
 test('definitions may be put again, and what is wrong with them is refused', async () => {
   await defineModel(application.commands, { model: PRODUCTS.model });
-  expect(await application.commands.execute(new DefineBackendTypeCommand({ type: 'shop' }))).toMatchObject({ outcome: 'unchanged' });
-  expect(await application.commands.execute(new DefineModelCommand({ model: 'm', backendType: 'none', localModel: null }))).toMatchObject({ refused: 'BACKEND_TYPE_NOT_FOUND' });
+  expect(await application.commands.execute(new DefineBackendTypeCommand({ type: 'shop' }))).toMatchObject({
+    outcome: 'unchanged',
+  });
+  expect(
+    await application.commands.execute(new DefineModelCommand({ model: 'm', backendType: 'none', localModel: null })),
+  ).toMatchObject({ refused: 'BACKEND_TYPE_NOT_FOUND' });
   const twice = new RegisterBackendCommand({ id: 'shop-1', type: 'shop', location: 'https://shop.example.org' });
   expect(await application.commands.execute(twice)).toMatchObject({ refused: 'BACKEND_EXISTS' });
   const shapeless = { id: 'shop-2', type: 'shop', location: 7 } as unknown as typeof twice.definition;

@@ -152,7 +152,10 @@ export const digestAnswer = z
   .meta({ id: 'Digest', description: 'Kept elsewhere, it proves that nothing up to its revision was changed since.' });
 
 export const recordDeletionAnswer = z
-  .object({ unbound: z.array(bindingAnswer), refused: z.array(z.object({ ledger: z.string(), code: z.string() })) })
+  .object({
+    unbound: z.array(bindingAnswer),
+    refused: z.array(z.object({ ledger: z.string(), code: z.string(), detail: z.string() })),
+  })
   .meta({ id: 'RecordDeletion' });
 
 export const liveAnswer = z.object({ live: z.literal(true) }).meta({ id: 'Liveness' });

@@ -1,5 +1,6 @@
 import { decide, isBindingEvent, isRefusal, scopedKey, type Answer, type BindingEvent, type Decision, type LedgerView, type RecordedLedgerEvent, type Refusal } from '#domain';
 import { canonicalJson } from '#ledger';
+import { IDEMPOTENCY_KEPT_MS } from '#read-model';
 import type { Attempt, SentRequest } from '../simulation/clients.js';
 import { viewAt, type Moment, type Truth } from '../truth.js';
 
@@ -9,6 +10,8 @@ type Expected = { answer: Answer; events: BindingEvent[] } | Refusal;
 
 /** Refusals that say nothing about the ledger, but that nothing was written. */
 const NOT_DONE: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE']);
+/** What a backend says that does not let a ledger be opened. */
+const NOT_OPENED: ReadonlySet<string> = new Set(['BACKEND_PAUSED', 'LEDGER_CLOSED']);
 const UNKNOWN = 'OUTCOME_UNKNOWN';
 
 /**
@@ -17,8 +20,8 @@ const UNKNOWN = 'OUTCOME_UNKNOWN';
  */
 export class AnswerCheck {
   private readonly events = new Map<string, RecordedBinding[]>();
-  /** What was answered first to a key, by the request's own events. */
-  private readonly byKey = new Map<string, Answer>();
+  /** What was answered to the request that a key came with, by the revision of its last event. */
+  private readonly firstAnswers = new Map<number, Answer>();
 
   constructor(private readonly truth: Truth) {
     for (const event of truth.events) {
@@ -29,21 +32,20 @@ export class AnswerCheck {
   }
 
   problems(attempts: readonly Attempt[]): string[] {
-    for (const attempt of attempts) for (const request of attempt.requests) this.noteKey(request);
+    for (const attempt of attempts) for (const request of attempt.requests) this.noteAnswer(request);
     return attempts.flatMap((attempt) => {
       const parts = attempt.atomic ? [attempt] : attempt.requests.map((request, index) => single(attempt, request, index));
       return parts.map((part) => this.problemOf(part)).filter((problem) => problem !== undefined);
     });
   }
 
-  private noteKey(request: SentRequest): void {
+  private noteAnswer(request: SentRequest): void {
     const events = this.eventsOf([request]);
     const last = events.at(-1);
-    const { key } = request.command;
-    if (key === undefined || last === undefined) return;
-    const { revision } = events[0] as RecordedBinding;
-    const [expected] = this.expect(this.truth.at(revision - 1), [request]);
-    if (expected !== undefined && !isRefusal(expected)) this.byKey.set(scopedKey(request.context.actor, key), expected.answer);
+    if (last === undefined) return;
+    const { revision, metadata } = events[0] as RecordedBinding;
+    const [expected] = this.expect(this.truth.at(revision - 1), [request], Date.parse(metadata.at));
+    if (expected !== undefined && !isRefusal(expected)) this.firstAnswers.set(last.revision, expected.answer);
   }
 
   private problemOf(attempt: Attempt): string | undefined {
@@ -55,14 +57,16 @@ export class AnswerCheck {
     if (!unknown && codes.some((code) => NOT_DONE.has(code))) return events.length > 0 ? about('was refused, and done') : undefined;
     const [first] = events;
     if (first !== undefined) {
-      const problem = this.problemOfEvents(events, requests) ?? (unknown ? undefined : this.problemAt(first.revision - 1, attempt));
+      const now = Date.parse(first.metadata.at);
+      const problem = this.problemOfEvents(events, requests, now) ?? (unknown ? undefined : this.problemAt(first.revision - 1, attempt, now));
       return problem === undefined ? undefined : about(problem);
     }
     if (unknown) return undefined;
-    const { calledHead, answeredHead } = attempt;
-    const at = this.truth.oldest(calledHead, answeredHead, ({ revision }) => this.problemAt(revision, attempt) === undefined);
-    if (at !== undefined) return undefined;
-    const problem = this.problemAt(answeredHead, attempt);
+    const { calledHead, answeredHead, calledAt, answeredAt } = attempt;
+    const isTrue = ({ revision, state }: Moment) =>
+      (!state.opened && codes.some((code) => NOT_OPENED.has(code))) || [calledAt, answeredAt].some((now) => this.problemAt(revision, attempt, now) === undefined);
+    if (this.truth.oldest(calledHead, answeredHead, isTrue) !== undefined) return undefined;
+    const problem = this.problemAt(answeredHead, attempt, answeredAt);
     return about(`is true at no revision from ${calledHead} to ${answeredHead}; at the last, ${problem}`);
   }
 
@@ -71,10 +75,10 @@ export class AnswerCheck {
   }
 
   /** The events in the stream are those that the commands become over the whole ledger as it was before them. */
-  private problemOfEvents(events: readonly RecordedBinding[], requests: readonly SentRequest[]): string | undefined {
+  private problemOfEvents(events: readonly RecordedBinding[], requests: readonly SentRequest[], now: number): string | undefined {
     const revision = (events[0] as RecordedBinding).revision;
     if (events.some((event, index) => event.revision !== revision + index)) return 'its events do not stand together';
-    const expected = this.expect(this.truth.at(revision - 1), requests);
+    const expected = this.expect(this.truth.at(revision - 1), requests, now);
     const wanted = expected.flatMap((each) => (isRefusal(each) ? [] : each.events));
     if (expected.some(isRefusal)) return `was done @${revision}, and should have been refused: ${canonicalJson(expected.filter(isRefusal))}`;
     const [is, should] = [events, wanted].map((some) => canonicalJson(some.map(({ type, data }) => ({ type, data }))));
@@ -82,8 +86,8 @@ export class AnswerCheck {
   }
 
   /** What is wrong with the results if the requests were decided at this revision. */
-  private problemAt(revision: number, { requests, results, atomic }: Attempt): string | undefined {
-    const expected = this.expect(this.truth.at(revision), requests);
+  private problemAt(revision: number, { requests, results, atomic }: Attempt, now: number): string | undefined {
+    const expected = this.expect(this.truth.at(revision), requests, now);
     const refused = atomic && expected.some(isRefusal);
     for (const [index, result] of (results ?? []).entries()) {
       const wanted = expected[index] as Expected;
@@ -96,16 +100,17 @@ export class AnswerCheck {
     return undefined;
   }
 
-  private expect(moment: Moment, requests: readonly SentRequest[]): Expected[] {
+  private expect(moment: Moment, requests: readonly SentRequest[], now: number): Expected[] {
     const view = viewAt(moment);
     const at = { revision: moment.revision };
-    return requests.map((request) => this.expectNext(view, moment, at, request));
+    return requests.map((request) => this.expectNext(view, moment, at, request, now));
   }
 
-  private expectNext(view: LedgerView, moment: Moment, at: { revision: number }, { command, context }: SentRequest): Expected {
+  private expectNext(view: LedgerView, moment: Moment, at: { revision: number }, { command, context }: SentRequest, now: number): Expected {
     const scoped = scopedKey(context.actor, command.key ?? '');
     const earlier = command.key === undefined ? undefined : moment.keys.get(scoped);
-    if (earlier !== undefined) return { answer: this.byKey.get(scoped) ?? earlier.answer, events: [] };
+    const kept = earlier !== undefined && Date.parse(earlier.at) + IDEMPOTENCY_KEPT_MS > now;
+    if (kept) return { answer: this.firstAnswers.get(earlier.answer.revision) ?? earlier.answer, events: [] };
     const events = this.events.get(context.correlationId) ?? [];
     const ids = events.filter(({ type }) => type === 'BindingCreated').map(({ data }) => data.bindingId);
     const newId = () => ids.shift() ?? `new ${at.revision}`;

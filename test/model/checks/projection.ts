@@ -1,7 +1,11 @@
 import { ledgerKey, type LedgerName } from '#domain';
 import { canonicalJson } from '#ledger';
+import { IDEMPOTENCY_KEPT_MS } from '#read-model';
 import type { World } from '../simulation/world.js';
 import type { Truth } from '../truth.js';
+
+/** Old keys are forgotten by the clock of whoever projects. */
+const CLOCKS_OFF_MS = 60_000;
 
 /** Whether the read model, when everything is applied, is the fold of the stream. */
 export function problemsOfProjection(world: World, ledger: LedgerName, truth: Truth): string[] {
@@ -16,8 +20,9 @@ export function problemsOfProjection(world: World, ledger: LedgerName, truth: Tr
   const bindings = world.documents.matching('bindings', scope).map(({ _id, backend: _b, model: _m, generation: _g, ...binding }) => binding);
   const byId = (all: readonly { id?: unknown }[]) => all.toSorted((a, b) => (String(a.id) < String(b.id) ? -1 : 1));
   compare(problems, 'bindings', byId(bindings), byId([...moment.bindings.values()]));
-  const keys = world.documents.matching('keys', scope).map(({ scopedKey, request, answer, at }) => ({ id: scopedKey, request, answer, at }));
-  compare(problems, 'keys', byId(keys), byId([...moment.keys.values()].map(({ scopedKey, ...rest }) => ({ id: scopedKey, ...rest }))));
+  const kept = ({ at }: { at: unknown }) => Date.parse(String(at)) + IDEMPOTENCY_KEPT_MS > world.scheduler.trueTime + CLOCKS_OFF_MS;
+  const keys = world.documents.matching('keys', scope).map(({ scopedKey, request, answer, at }) => ({ id: scopedKey, request, answer, at })).filter(kept);
+  compare(problems, 'keys', byId(keys), byId([...moment.keys.values()].filter(kept).map(({ scopedKey, ...rest }) => ({ id: scopedKey, ...rest }))));
   return problems;
 }
 

@@ -5,6 +5,8 @@ import type { Scheduler, SimulatedProcess } from './scheduler.js';
 
 /** What the document store holds, once for all processes. Each method does one thing to one document, or looks. */
 export class DocumentServer {
+  /** Called after each change of a collection. */
+  changed: (collection: string) => void = () => undefined;
   private readonly collections = new Map<string, Map<string, StoredDocument>>();
 
   get(collection: string, id: string): StoredDocument | undefined {
@@ -19,6 +21,7 @@ export class DocumentServer {
     const documents = this.collection(collection);
     if (documents.has(document._id)) return false;
     documents.set(document._id, document);
+    this.changed(collection);
     return true;
   }
 
@@ -28,11 +31,13 @@ export class DocumentServer {
     const changed: StoredDocument = { ...document, ...set };
     for (const [field, value] of Object.entries(raise)) changed[field] = Math.max(value, document[field] as number);
     this.collection(collection).set(id, changed);
+    this.changed(collection);
     return true;
   }
 
   remove(collection: string, id: string): void {
     this.collection(collection).delete(id);
+    this.changed(collection);
   }
 
   private collection(name: string): Map<string, StoredDocument> {
@@ -43,7 +48,8 @@ export class DocumentServer {
 }
 
 function matches(document: StoredDocument, where: Where): boolean {
-  return Object.entries(where).every(([field, condition]) => holds(document[field], condition));
+  for (const field in where) if (!holds(document[field], where[field] as Condition)) return false;
+  return true;
 }
 
 function holds(value: unknown, condition: Condition): boolean {

@@ -118,21 +118,33 @@ export class Scheduler {
     }
   }
 
+  /** One of those that can run, by the weight of its process; when none can yet, time goes on to the first. */
   private next(): Operation | undefined {
     if (this.steps % STEPS_BETWEEN_WEIGHTS === 0) for (const process of this.processes) process.weight = this.random.pick(WEIGHTS);
-    const runnable = this.runnable();
-    if (runnable.length === 0) return undefined;
-    const chosen = this.random.weighted(runnable.map((operation) => [operation.process.weight, operation] as const));
-    this.operations.splice(this.operations.indexOf(chosen), 1);
-    return chosen;
+    const total = this.weightOfRunnable() || (this.passTime() ? this.weightOfRunnable() : 0);
+    if (total === 0) return undefined;
+    let rest = this.random.next() * total;
+    const isChosen = (operation: Operation) => this.isRunnable(operation) && (rest -= operation.process.weight) < 0;
+    const chosen = this.operations.findIndex(isChosen);
+    return this.operations.splice(chosen, 1)[0];
   }
 
-  private runnable(): Operation[] {
-    const ready = this.operations.filter((operation) => operation.ready());
-    const now = ready.filter(({ at }) => at <= this.now);
-    if (now.length > 0 || ready.length === 0) return now;
-    this.now = Math.min(...ready.map(({ at }) => at));
-    return ready.filter(({ at }) => at <= this.now);
+  private isRunnable({ at, ready }: Operation): boolean {
+    return at <= this.now && ready();
+  }
+
+  private weightOfRunnable(): number {
+    let total = 0;
+    for (const operation of this.operations) if (this.isRunnable(operation)) total += operation.process.weight;
+    return total;
+  }
+
+  private passTime(): boolean {
+    let first = Infinity;
+    for (const { at, ready } of this.operations) if (at < first && ready()) first = at;
+    if (first === Infinity) return false;
+    this.now = Math.max(this.now, first);
+    return true;
   }
 }
 

@@ -134,6 +134,6 @@ function membersOf(backend: Backend): Record<string, unknown> {
     name: backend.name ?? undefined,
     username: backend.username ?? undefined,
     password: backend.hasPassword ? 'set' : undefined,
-    settings: backend.settings,
+    settings: Object.keys(backend.settings ?? {}).length === 0 ? undefined : backend.settings,
   };
 }

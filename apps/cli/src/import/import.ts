@@ -193,8 +193,11 @@ export class Import {
     const { output } = this.#context;
     const complete = !importer.stopped && failure === undefined;
     if (complete && this.#progressFile !== undefined && this.#keepsProgress) removeProgress(this.#progressFile);
-    if (failure instanceof UsageError && this.#progress.lines === 0 && this.#progressFile !== undefined)
-      removeProgress(this.#progressFile);
+    if (failure instanceof UsageError) {
+      // Nothing was sent: there is nothing to go on with.
+      if (this.#progress.lines === 0 && this.#progressFile !== undefined) removeProgress(this.#progressFile);
+      throw failure;
+    }
     await this.#summary(complete);
     if (complete && this.#unfinishedLine !== undefined)
       output.note(`line ${this.#unfinishedLine} has no line end: make sure that the input is complete`);
@@ -202,7 +205,7 @@ export class Import {
     if (failure !== undefined) output.error(failure);
     if (unavailable !== undefined)
       output.note(`ledger: line ${unavailable.line}: ${unavailable.problem.code}: ${unavailable.problem.detail}`);
-    if (!complete && !(failure instanceof UsageError)) output.note(this.#howToGoOn());
+    if (!complete) output.note(this.#howToGoOn());
     if (failure !== undefined) return exitCodeOf(failure);
     if (unavailable !== undefined) return EXIT.unavailable;
     if (importer.stopped) return EXIT.interrupted;

@@ -88,7 +88,7 @@ export class Importer {
     } else {
       if (result.error.retryable === true && this.#options.stopWhenUnavailable) {
         this.unavailable = { line: item.line, problem: result.error };
-        this.#stopping = true;
+        this.stop();
         return false;
       }
       this.#refuse(item, result.error);

@@ -58,7 +58,15 @@ const OPERATIONS: Operation[] = [
     prepare: async ({ plane }) => void (await plane.backends.pause('berlin', CONTEXT)),
     run: ({ plane }) => plane.backends.resume('berlin', CONTEXT),
   },
-  { name: 'retiring', writes: 6, prepare: unbindBerlin, run: ({ plane }) => plane.backends.retire('berlin', CONTEXT) },
+  {
+    name: 'retiring what has secrets',
+    writes: 6,
+    prepare: async (of) => {
+      await unbindBerlin(of);
+      await of.plane.backends.change('berlin', { password: 'secret' }, CONTEXT);
+    },
+    run: ({ plane }) => plane.backends.retire('berlin', CONTEXT),
+  },
   {
     name: 'retiring what is paused',
     writes: 6,

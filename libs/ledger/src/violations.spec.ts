@@ -59,6 +59,7 @@ describe('violations of changed rules', () => {
     if (projected === 1) await world.project();
     await run({ op: 'changeData', externalId: 'a', data: { no: 1 } });
     await run({ op: 'changeData', externalId: 'b', data: { no: 'made wrong' } });
+    await run({ op: 'sync', externalId: 'b' });
     await run({ op: 'unbind', externalId: 'c' });
     await run({ op: 'move', fromRecordId: '4', toRecordId: '1' });
     await bind('5', 'f', { no: 'new and wrong' });
@@ -95,6 +96,22 @@ describe('violations of changed rules', () => {
     await world.project();
     expect(await found(NUMBERED)).toHaveLength(MAX_VIOLATIONS);
     expect(await found(ONE)).toMatchObject([{ recordId: 'r-3', problem: 'the record has another live binding' }]);
+  });
+
+  it('are not seen double when the read model goes on while it is looked through', async () => {
+    await bind('1', 'a');
+    await world.project();
+    await bind('2', 'b');
+    const { store, streams, readModel } = world;
+    const validator = new JsonSchemas();
+    const going = Object.create(readModel) as typeof readModel;
+    going.ledgerDocument = async (ledger) => {
+      const document = await readModel.ledgerDocument(ledger);
+      await world.project();
+      return document;
+    };
+    const rules = { before: MANY, after: ONE };
+    expect(await violationsOf({ store, readModel: going, streams, validator }, ORDERS, rules, await head())).toEqual([]);
   });
 
   it('are not told of a ledger that has moved on meanwhile', async () => {

@@ -1,4 +1,15 @@
-import { decide, isBindingEvent, isRefusal, scopedKey, type Answer, type BindingEvent, type Decision, type LedgerView, type RecordedLedgerEvent, type Refusal } from '#domain';
+import {
+  decide,
+  isBindingEvent,
+  isRefusal,
+  scopedKey,
+  type Answer,
+  type BindingEvent,
+  type Decision,
+  type LedgerView,
+  type RecordedLedgerEvent,
+  type Refusal,
+} from '#domain';
 import { canonicalJson } from '#ledger';
 import { IDEMPOTENCY_KEPT_MS } from '#read-model';
 import type { Attempt, SentRequest } from '../simulation/clients.js';
@@ -54,17 +65,20 @@ export class AnswerCheck {
     const about = (problem: string) => `${describe(attempt)}: ${problem}`;
     const codes = (results ?? []).filter(isRefusal).map(({ refused }) => refused);
     const unknown = results === undefined || codes.includes(UNKNOWN);
-    if (!unknown && codes.some((code) => NOT_DONE.has(code))) return events.length > 0 ? about('was refused, and done') : undefined;
+    if (!unknown && codes.some((code) => NOT_DONE.has(code)))
+      return events.length > 0 ? about('was refused, and done') : undefined;
     const [first] = events;
     if (first !== undefined) {
       const now = Date.parse(first.metadata.at);
-      const problem = this.problemOfEvents(events, requests, now) ?? (unknown ? undefined : this.problemAt(first.revision - 1, attempt, now));
+      const problem =
+        this.problemOfEvents(events, requests, now) ?? (unknown ? undefined : this.problemAt(first.revision - 1, attempt, now));
       return problem === undefined ? undefined : about(problem);
     }
     if (unknown) return undefined;
     const { calledHead, answeredHead, calledAt, answeredAt } = attempt;
     const isTrue = ({ revision, state }: Moment) =>
-      (!state.opened && codes.some((code) => NOT_OPENED.has(code))) || [calledAt, answeredAt].some((now) => this.problemAt(revision, attempt, now) === undefined);
+      (!state.opened && codes.some((code) => NOT_OPENED.has(code))) ||
+      [calledAt, answeredAt].some((now) => this.problemAt(revision, attempt, now) === undefined);
     if (this.truth.oldest(calledHead, answeredHead, isTrue) !== undefined) return undefined;
     const problem = this.problemAt(answeredHead, attempt, answeredAt);
     return about(`is true at no revision from ${calledHead} to ${answeredHead}; at the last, ${problem}`);
@@ -80,7 +94,8 @@ export class AnswerCheck {
     if (events.some((event, index) => event.revision !== revision + index)) return 'its events do not stand together';
     const expected = this.expect(this.truth.at(revision - 1), requests, now);
     const wanted = expected.flatMap((each) => (isRefusal(each) ? [] : each.events));
-    if (expected.some(isRefusal)) return `was done @${revision}, and should have been refused: ${canonicalJson(expected.filter(isRefusal))}`;
+    if (expected.some(isRefusal))
+      return `was done @${revision}, and should have been refused: ${canonicalJson(expected.filter(isRefusal))}`;
     const [is, should] = [events, wanted].map((some) => canonicalJson(some.map(({ type, data }) => ({ type, data }))));
     return is === should ? undefined : `became @${revision} ${is}, and should have become ${should}`;
   }
@@ -95,7 +110,8 @@ export class AnswerCheck {
       const compare = refused ? codeOf : comparable;
       const [is, should] = [compare(result), compare(isRefusal(wanted) ? wanted : wanted.answer)];
       if (is !== should) return `the answer was ${is} and should have been ${should} @${revision}`;
-      if (!refused && !isRefusal(wanted) && wanted.events.length > 0 && this.eventsOf(requests).length === 0) return 'was acknowledged, and is not in the stream';
+      if (!refused && !isRefusal(wanted) && wanted.events.length > 0 && this.eventsOf(requests).length === 0)
+        return 'was acknowledged, and is not in the stream';
     }
     return undefined;
   }
@@ -106,7 +122,13 @@ export class AnswerCheck {
     return requests.map((request) => this.expectNext(view, moment, at, request, now));
   }
 
-  private expectNext(view: LedgerView, moment: Moment, at: { revision: number }, { command, context }: SentRequest, now: number): Expected {
+  private expectNext(
+    view: LedgerView,
+    moment: Moment,
+    at: { revision: number },
+    { command, context }: SentRequest,
+    now: number,
+  ): Expected {
     const scoped = scopedKey(context.actor, command.key ?? '');
     const earlier = command.key === undefined ? undefined : moment.keys.get(scoped);
     const kept = earlier !== undefined && Date.parse(earlier.at) + IDEMPOTENCY_KEPT_MS > now;
@@ -117,14 +139,16 @@ export class AnswerCheck {
     const recordedAt = events[0]?.metadata.at ?? moment.at;
     const decision = decide(view, command, { at: recordedAt, newId, problemsOf: () => [] });
     if (isRefusal(decision)) return decision;
-    for (const event of decision.events) view.apply(event, { revision: (at.revision += 1), at: recordedAt, reason: command.reason });
+    for (const event of decision.events)
+      view.apply(event, { revision: (at.revision += 1), at: recordedAt, reason: command.reason });
     return { answer: answerOf(view, decision, at.revision), events: decision.events };
   }
 }
 
 function answerOf(view: LedgerView, { outcome, bindingId, bindingIds, displacedId }: Decision, revision: number): Answer {
   const answer: Answer = { outcome, binding: bindingId === null ? null : (view.binding(bindingId) ?? null), revision };
-  if (bindingIds !== undefined) answer.bindings = bindingIds.map((id) => view.binding(id)).filter((binding) => binding !== undefined);
+  if (bindingIds !== undefined)
+    answer.bindings = bindingIds.map((id) => view.binding(id)).filter((binding) => binding !== undefined);
   if (displacedId !== undefined) answer.displaced = view.binding(displacedId);
   return answer;
 }

@@ -1,4 +1,15 @@
-import { evolveBackend, evolveBindingModel, isBackendEvent, isLive, ledgerRegistration, rulesInForce, statusOf, type BackendState, type BindingModelEvent, type BindingModelState } from '#domain';
+import {
+  evolveBackend,
+  evolveBindingModel,
+  isBackendEvent,
+  isLive,
+  ledgerRegistration,
+  rulesInForce,
+  statusOf,
+  type BackendState,
+  type BindingModelEvent,
+  type BindingModelState,
+} from '#domain';
 import { canonicalJson } from '#ledger';
 import type { ControlAttempt, Deletion } from '../simulation/control.js';
 import { BACKEND, LEDGERS, STREAMS } from '../simulation/instance.js';
@@ -17,9 +28,11 @@ export function problemsOfFanOut(world: World, truths: readonly Truth[]): string
     const status = backend.retirement === 'retired' ? 'closed' : backend.paused ? 'paused' : 'open';
     if (backend.retirement === 'retiring') problems.push('the retirement was not completed');
     if (statusOf(state) !== status) problems.push(`${model} is ${statusOf(state)}, and its backend says ${status}`);
-    if (status === 'closed' && live(truth.at(truth.head)).length > 0) problems.push(`${model} has live bindings, and its backend is retired`);
+    if (status === 'closed' && live(truth.at(truth.head)).length > 0)
+      problems.push(`${model} has live bindings, and its backend is retired`);
     const { rules } = rulesInForce(modelState(world, model));
-    if (canonicalJson(rules) !== canonicalJson(state.rules)) problems.push(`${model} has the rules ${canonicalJson(state.rules)}, and its model ${canonicalJson(rules)}`);
+    if (canonicalJson(rules) !== canonicalJson(state.rules))
+      problems.push(`${model} has the rules ${canonicalJson(state.rules)}, and its model ${canonicalJson(rules)}`);
     return problems;
   });
 }
@@ -33,7 +46,8 @@ export function problemsOfControls(world: World, truths: readonly Truth[], done:
       const registration = ledgerRegistration(before, model);
       const { state } = (truths[index] as Truth).at(heads[index] as number);
       if (registration === undefined || registration > cause) return [];
-      if (action === 'retire') return statusOf(state) === 'closed' ? [] : [`the retirement was answered before ${model} was closed`];
+      if (action === 'retire')
+        return statusOf(state) === 'closed' ? [] : [`the retirement was answered before ${model} was closed`];
       const followed = action === 'one' || action === 'many' || state.backendRevision >= cause;
       return followed ? [] : [`${action} was answered before ${model} followed ${cause}`];
     });

@@ -7,10 +7,16 @@ import { live, type Moment, type Truth } from '../truth.js';
 export function problemsOfSightings(truth: Truth, sightings: readonly Sighting[]): string[] {
   return sightings.flatMap((sighting) => {
     const { by, from, to, revision, what, found } = sighting;
-    const at = truth.oldest(from, to, (moment) => (revision === undefined || moment.revision === revision) && isTrue(moment, sighting));
+    const at = truth.oldest(
+      from,
+      to,
+      (moment) => (revision === undefined || moment.revision === revision) && isTrue(moment, sighting),
+    );
     if (at !== undefined) return [];
     const says = revision === undefined ? '' : ` @${revision}`;
-    return [`${by} lookup ${canonicalJson(what)} answered ${canonicalJson(found)}${says}, which is true at no revision from ${from} to ${to}`];
+    return [
+      `${by} lookup ${canonicalJson(what)} answered ${canonicalJson(found)}${says}, which is true at no revision from ${from} to ${to}`,
+    ];
   });
 }
 
@@ -20,7 +26,8 @@ function isTrue(moment: Moment, { what, found }: Sighting): boolean {
 
 function wanted(moment: Moment, what: Sighting['what']): Binding[] {
   if (what.by === 'externalId') return live(moment).filter(({ externalId }) => externalId === what.externalId);
-  if (what.by === 'externalIds') return live(moment).filter(({ externalId }) => externalId !== null && what.externalIds.includes(externalId));
+  if (what.by === 'externalIds')
+    return live(moment).filter(({ externalId }) => externalId !== null && what.externalIds.includes(externalId));
   if (what.by === 'recordIds') return live(moment).filter(({ recordId }) => what.recordIds.includes(recordId));
   const binding = moment.bindings.get(what.id ?? '');
   return binding === undefined ? [] : [binding];

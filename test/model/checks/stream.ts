@@ -6,14 +6,23 @@ import { live, type Moment, type Truth } from '../truth.js';
 export function problemsOfStream(truth: Truth): string[] {
   return truth.events.flatMap((event) => {
     const [before, after] = [truth.at(event.revision - 1), truth.at(event.revision)];
-    const problems = [problemOfChain(before, event), problemOfTime(before, event), problemOfState(before, event), problemOfIdentity(before, event)];
-    return [...problems, ...problemsOfHolders(after)].filter((problem) => problem !== undefined).map((problem) => `@${event.revision}: ${problem}`);
+    const problems = [
+      problemOfChain(before, event),
+      problemOfTime(before, event),
+      problemOfState(before, event),
+      problemOfIdentity(before, event),
+    ];
+    return [...problems, ...problemsOfHolders(after)]
+      .filter((problem) => problem !== undefined)
+      .map((problem) => `@${event.revision}: ${problem}`);
   });
 }
 
 function problemOfChain(before: Moment, { id, type, revision, data, metadata }: RecordedLedgerEvent): string | undefined {
   const { hash, ...rest } = metadata;
-  return chainHash(before.hash, revision, { id, type }, canonicalJson(data), canonicalJson(rest)) === hash ? undefined : 'the hash chain is broken';
+  return chainHash(before.hash, revision, { id, type }, canonicalJson(data), canonicalJson(rest)) === hash
+    ? undefined
+    : 'the hash chain is broken';
 }
 
 function problemOfTime(before: Moment, { metadata }: RecordedLedgerEvent): string | undefined {
@@ -23,7 +32,8 @@ function problemOfTime(before: Moment, { metadata }: RecordedLedgerEvent): strin
 function problemOfState({ state }: Moment, event: RecordedLedgerEvent): string | undefined {
   const status = statusOf(state);
   if (isBindingEvent(event)) return status === 'open' ? undefined : `a binding is changed while the ledger is ${status}`;
-  if (event.type === 'LedgerClosed' && state.counts.pending + state.counts.bound > 0) return 'the ledger is closed with live bindings';
+  if (event.type === 'LedgerClosed' && state.counts.pending + state.counts.bound > 0)
+    return 'the ledger is closed with live bindings';
   const { backendRevision = -1, modelRevision = -1 } = event.data;
   const late = backendRevision < state.backendRevision && modelRevision < state.modelRevision;
   return late ? 'a change follows from a cause older than what the ledger has seen' : undefined;
@@ -48,7 +58,8 @@ function problemsOfHolders(moment: Moment): string[] {
   const [externalIds, records] = [new Set<string>(), new Set<string>()];
   for (const { externalId, recordId } of live(moment)) {
     if (externalId !== null && externalIds.has(externalId)) problems.push(`external id ${externalId} has two live bindings`);
-    if (moment.state.rules.cardinality === 'one' && records.has(recordId)) problems.push(`record ${recordId} has two live bindings, of one that it may have`);
+    if (moment.state.rules.cardinality === 'one' && records.has(recordId))
+      problems.push(`record ${recordId} has two live bindings, of one that it may have`);
     if (externalId !== null) externalIds.add(externalId);
     records.add(recordId);
   }

@@ -175,10 +175,23 @@ export class Clients {
 
   private begin(ledger: LedgerName, steps: readonly CommandStep[], atomic: boolean, by: string): Attempt {
     const number = this.attempts.length;
-    const requests = steps.map((step, index) => ({ command: this.resolve(step), context: { actor: ACTOR, correlationId: `${number}.${index}` } }));
+    const requests = steps.map((step, index) => ({
+      command: this.resolve(step),
+      context: { actor: ACTOR, correlationId: `${number}.${index}` },
+    }));
     const calledHead = this.world.events.head(STREAMS.ledger(ledger));
     const calledAt = this.world.scheduler.trueTime;
-    const attempt: Attempt = { ledger, by, requests, atomic, calledHead, answeredHead: calledHead, calledAt, answeredAt: calledAt, results: undefined };
+    const attempt: Attempt = {
+      ledger,
+      by,
+      requests,
+      atomic,
+      calledHead,
+      answeredHead: calledHead,
+      calledAt,
+      answeredAt: calledAt,
+      results: undefined,
+    };
     this.attempts.push(attempt);
     return attempt;
   }
@@ -211,7 +224,11 @@ export class Clients {
     if (by === 'ifBinding') return { ifBinding: binding.id };
     if (by === 'expectedVersion') return { expectedVersion: binding.version };
     if (command.op === 'move') return { fromRecordId: undefined, bindingId: binding.id };
-    return { recordId: undefined, bindingId: binding.id, ...(command.op === 'bind' ? {} : { externalId: undefined, all: undefined }) };
+    return {
+      recordId: undefined,
+      bindingId: binding.id,
+      ...(command.op === 'bind' ? {} : { externalId: undefined, all: undefined }),
+    };
   }
 
   private async lookUp(ledger: LedgerName, what: Lookup, fresh: boolean): Promise<void> {
@@ -251,10 +268,17 @@ export class Clients {
   }
 }
 
-async function ask({ readModel }: Instance, ledger: LedgerName, what: Lookup & { id?: string }): Promise<{ found: Binding[]; revision?: number }> {
+async function ask(
+  { readModel }: Instance,
+  ledger: LedgerName,
+  what: Lookup & { id?: string },
+): Promise<{ found: Binding[]; revision?: number }> {
   if (what.by === 'externalIds') return inOne(await readModel.findByExternalIds(ledger, what.externalIds));
   if (what.by === 'recordIds') return inOne(await readModel.findByRecordIds(ledger, what.recordIds));
-  const found = what.by === 'externalId' ? await readModel.findByExternalId(ledger, what.externalId) : await readModel.findById(ledger, what.id ?? '');
+  const found =
+    what.by === 'externalId'
+      ? await readModel.findByExternalId(ledger, what.externalId)
+      : await readModel.findById(ledger, what.id ?? '');
   return { found: found === undefined ? [] : [found] };
 }
 

@@ -27,14 +27,27 @@ const TEMPORARY: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'OU
 const headsOf = ({ events }: World) => LEDGERS.map((ledger) => events.head(STREAMS.ledger(ledger)));
 const backendHead = ({ events }: World) => events.head(STREAMS.backend(BACKEND));
 
-export async function act(world: World, instance: Instance, ledger: LedgerName, action: ControlAction, done: ControlAttempt[]): Promise<void> {
+export async function act(
+  world: World,
+  instance: Instance,
+  ledger: LedgerName,
+  action: ControlAction,
+  done: ControlAttempt[],
+): Promise<void> {
   const calledRevision = backendHead(world);
   const revision = await change(instance, ledger, action);
   if (typeof revision === 'number') done.push({ action, calledRevision, revision, heads: headsOf(world) });
-  else if (!KNOWN_REFUSALS.has(revision.refused)) throw new Error(`${action} was refused ${revision.refused}: ${revision.detail}`);
+  else if (!KNOWN_REFUSALS.has(revision.refused))
+    throw new Error(`${action} was refused ${revision.refused}: ${revision.detail}`);
 }
 
-const KNOWN_REFUSALS: ReadonlySet<string> = new Set([...TEMPORARY, 'LEDGER_CLOSED', 'BACKEND_IN_USE', 'MODEL_CHANGE_VIOLATED', 'BACKEND_PAUSED']);
+const KNOWN_REFUSALS: ReadonlySet<string> = new Set([
+  ...TEMPORARY,
+  'LEDGER_CLOSED',
+  'BACKEND_IN_USE',
+  'MODEL_CHANGE_VIOLATED',
+  'BACKEND_PAUSED',
+]);
 
 /** Answers the revision of the backend that the answer shows. */
 async function change({ plane }: Instance, { model }: LedgerName, action: ControlAction): Promise<number | Refusal> {
@@ -59,7 +72,14 @@ export async function deleteEverywhere(world: World, instance: Instance, recordI
     if (result === undefined) throw new Error('a command without a result');
     return locateResult({ ...ledger, localModel: LOCAL_MODEL }, result);
   };
-  const tools = { ledger: { execute }, ledgersOfLocalModel: (localModel: string) => instance.plane.ledgersOfLocalModel(localModel) };
-  const { refused } = await deleteRecord(tools, { localModel: LOCAL_MODEL, recordId }, { actor: 'system', correlationId: `delete ${recordId}` });
+  const tools = {
+    ledger: { execute },
+    ledgersOfLocalModel: (localModel: string) => instance.plane.ledgersOfLocalModel(localModel),
+  };
+  const { refused } = await deleteRecord(
+    tools,
+    { localModel: LOCAL_MODEL, recordId },
+    { actor: 'system', correlationId: `delete ${recordId}` },
+  );
   if (refused.length === 0) done.push({ recordId, calledRevision, calledHeads, heads: headsOf(world) });
 }

@@ -88,7 +88,12 @@ export class SimulatedDocumentStore implements DocumentStore {
     return this.call(() => this.server.insert(collection, document), true);
   }
 
-  update(collection: string, id: string, where: Where, { set = {}, raise }: { set?: Fields; raise?: Record<string, number> }): Promise<boolean> {
+  update(
+    collection: string,
+    id: string,
+    where: Where,
+    { set = {}, raise }: { set?: Fields; raise?: Record<string, number> },
+  ): Promise<boolean> {
     return this.call(() => this.server.update(collection, id, where, set, raise), true);
   }
 
@@ -108,7 +113,12 @@ export class SimulatedDocumentStore implements DocumentStore {
   }
 
   /** The server's work on a bulk: it goes on when the client is gone, or not. */
-  private work(collection: string, writes: readonly BulkWrite[], interruptedAfter: number, client: { resolve(result: BulkResult): void; reject(error: Error): void }): void {
+  private work(
+    collection: string,
+    writes: readonly BulkWrite[],
+    interruptedAfter: number,
+    client: { resolve(result: BulkResult): void; reject(error: Error): void },
+  ): void {
     const { random } = this.scheduler;
     const order = random.shuffled(writes.map((_, place) => place));
     const result: BulkResult = { written: 0, duplicates: [] };
@@ -131,11 +141,17 @@ export class SimulatedDocumentStore implements DocumentStore {
   }
 
   /** An upsert looks first and inserts later: in between, another may have inserted. */
-  private write(collection: string, { id, where, set, upsert }: BulkWrite, then: (outcome: 'written' | 'missed' | 'duplicate') => void): void {
+  private write(
+    collection: string,
+    { id, where, set, upsert }: BulkWrite,
+    then: (outcome: 'written' | 'missed' | 'duplicate') => void,
+  ): void {
     this.scheduler.later(this.scheduler.network, () => {
       if (this.server.update(collection, id, where, set)) return then('written');
       if (!upsert) return then('missed');
-      this.scheduler.later(this.scheduler.network, () => then(this.server.insert(collection, { _id: id, ...set }) ? 'written' : 'duplicate'));
+      this.scheduler.later(this.scheduler.network, () =>
+        then(this.server.insert(collection, { _id: id, ...set }) ? 'written' : 'duplicate'),
+      );
     });
   }
 

@@ -40,7 +40,9 @@ export class EventStoreServer {
     const last = expected + events.length;
     if (stream.length - 1 !== expected) {
       const there = events.every(({ id }, index) => stream[expected + 1 + index]?.id === id);
-      return there ? { ok: true, revision: last, position: stream[last]?.position ?? START, storedAt: stream[last]?.storedAt } : { ok: false, actual: stream.length - 1 };
+      return there
+        ? { ok: true, revision: last, position: stream[last]?.position ?? START, storedAt: stream[last]?.storedAt }
+        : { ok: false, actual: stream.length - 1 };
     }
     const storedAt = new Date(this.clock()).toISOString();
     for (const event of events) {
@@ -90,7 +92,10 @@ export class SimulatedEventStore implements EventStore {
     return this.read(() => {
       const events = this.server.stream(stream);
       if (direction === 'forwards') return events.slice((after ?? NO_STREAM) + 1).slice(0, limit);
-      return events.slice(0, after ?? events.length).toReversed().slice(0, limit);
+      return events
+        .slice(0, after ?? events.length)
+        .toReversed()
+        .slice(0, limit);
     });
   }
 
@@ -112,7 +117,8 @@ export class SimulatedEventStore implements EventStore {
   }
 
   async *subscribe(to: SubscribeTo, signal: AbortSignal): AsyncGenerator<SubscriptionBatch> {
-    const wanted = (event: RecordedEvent) => ('stream' in to ? event.stream === to.stream && event.revision > to.after : event.stream.startsWith(to.streamPrefix));
+    const wanted = (event: RecordedEvent) =>
+      'stream' in to ? event.stream === to.stream && event.revision > to.after : event.stream.startsWith(to.streamPrefix);
     let next = 'stream' in to ? 0 : indexAfter(to.after);
     while (!signal.aborted) {
       const take = this.scheduler.random.between(1, MAX_BATCH_EVENTS);

@@ -15,7 +15,12 @@ const MAX_BYTES = 900_000;
  * Another program that writes to the ledger: it reads the whole stream each time, and appends what it decides by
  * compare-and-set. Answers nothing when it does not know whether it has written.
  */
-export async function appendAsForeigner(world: World, process: SimulatedProcess, ledger: LedgerName, requests: SentRequest[]): Promise<CommandResult[] | undefined> {
+export async function appendAsForeigner(
+  world: World,
+  process: SimulatedProcess,
+  ledger: LedgerName,
+  requests: SentRequest[],
+): Promise<CommandResult[] | undefined> {
   const store = world.eventStoreOf(process);
   const stream = STREAMS.ledger(ledger);
   const tools = { ...world.toolsOf(process), problemsOf: () => [], maxBytes: MAX_BYTES };

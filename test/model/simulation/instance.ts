@@ -1,5 +1,14 @@
 import { ledgerKey, type LedgerName } from '#domain';
-import { ControlPlane, DEFAULT_LIMITS, JsonSchemas, KeyRing, LedgerWriter, rebuildLedger, StreamNames, type WriterTools } from '#ledger';
+import {
+  ControlPlane,
+  DEFAULT_LIMITS,
+  JsonSchemas,
+  KeyRing,
+  LedgerWriter,
+  rebuildLedger,
+  StreamNames,
+  type WriterTools,
+} from '#ledger';
 import type { SimulatedEventStore } from './event-store.js';
 import type { SimulatedReadModel } from './read-model.js';
 import type { SimulatedProcess } from './scheduler.js';
@@ -69,6 +78,9 @@ export class Instance {
   rebuild(ledger: LedgerName): Promise<void> {
     const { store, readModel } = this;
     const { sleep } = this.world.toolsOf(this.process);
-    return rebuildLedger({ store, readModel, streams: STREAMS, sleep, maxEvents: this.world.plan.limits.projectionEvents, graceMs: GRACE_MS }, ledger);
+    return rebuildLedger(
+      { store, readModel, streams: STREAMS, sleep, maxEvents: this.world.plan.limits.projectionEvents, graceMs: GRACE_MS },
+      ledger,
+    );
   }
 }

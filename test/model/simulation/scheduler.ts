@@ -74,7 +74,11 @@ export class Scheduler {
     for (const { orphan } of left) if (orphan !== undefined && this.random.chance(0.5)) this.later(this.network, orphan);
   }
 
-  later(process: SimulatedProcess, run: () => void, { afterMs = 0, ready = always, orphan }: { afterMs?: number; ready?: () => boolean; orphan?: () => void } = {}): void {
+  later(
+    process: SimulatedProcess,
+    run: () => void,
+    { afterMs = 0, ready = always, orphan }: { afterMs?: number; ready?: () => boolean; orphan?: () => void } = {},
+  ): void {
     if (process.alive) this.operations.push({ process, at: this.now + afterMs, ready, run, orphan });
   }
 
@@ -120,7 +124,8 @@ export class Scheduler {
 
   /** One of those that can run, by the weight of its process; when none can yet, time goes on to the first. */
   private next(): Operation | undefined {
-    if (this.steps % STEPS_BETWEEN_WEIGHTS === 0) for (const process of this.processes) process.weight = this.random.pick(WEIGHTS);
+    if (this.steps % STEPS_BETWEEN_WEIGHTS === 0)
+      for (const process of this.processes) process.weight = this.random.pick(WEIGHTS);
     const total = this.weightOfRunnable() || (this.passTime() ? this.weightOfRunnable() : 0);
     if (total === 0) return undefined;
     let rest = this.random.next() * total;

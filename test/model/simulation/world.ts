@@ -49,7 +49,8 @@ export class World {
     const { cardinality } = this.plan;
     const define = async (): Promise<void> => {
       accepted(await plane.catalog.defineType({ type: 'shops' }, SYSTEM));
-      for (const model of MODELS) accepted(await plane.catalog.defineModel({ model, backendType: 'shops', localModel: LOCAL_MODEL, cardinality }, SYSTEM));
+      for (const model of MODELS)
+        accepted(await plane.catalog.defineModel({ model, backendType: 'shops', localModel: LOCAL_MODEL, cardinality }, SYSTEM));
       accepted(await plane.backends.register({ id: BACKEND, type: 'shops', location: 'https://shop.example' }, SYSTEM));
     };
     this.watch(define());
@@ -92,7 +93,8 @@ export class World {
     const store = this.eventStoreOf(process);
     return new SimulatedReadModel({
       documents: new SimulatedDocumentStore(this.documents, this.scheduler, process, this.rates),
-      readTail: async (ledger, after) => (await store.readStream(STREAMS.ledger(ledger), { after, limit: MAX_LOOKUP_TAIL })).map(readLedgerEvent),
+      readTail: async (ledger, after) =>
+        (await store.readStream(STREAMS.ledger(ledger), { after, limit: MAX_LOOKUP_TAIL })).map(readLedgerEvent),
       clock: () => this.scheduler.clockOf(process),
       knowledgeMs: KNOWLEDGE_MS,
     });

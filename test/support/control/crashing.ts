@@ -13,12 +13,19 @@ export class Crash {
   writes = 0;
   dead = false;
 
-  constructor(private readonly plan: CrashPlan | undefined) {}
+  constructor(
+    private readonly plan: CrashPlan | undefined,
+    private readonly beforeAppend: (events: readonly { type: string }[]) => Promise<void> = async () => undefined,
+  ) {}
 
   store(inner: EventStore): EventStore {
     const { alive, write } = this;
     return {
-      append: (stream, expected, events) => write(() => inner.append(stream, expected, events)),
+      append: (stream, expected, events) =>
+        write(async () => {
+          await this.beforeAppend(events);
+          return inner.append(stream, expected, events);
+        }),
       readStream: (stream, options) => alive(() => inner.readStream(stream, options)),
       headRevision: (stream) => alive(() => inner.headRevision(stream)),
       endPosition: () => alive(() => inner.endPosition()),

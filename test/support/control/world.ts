@@ -27,6 +27,14 @@ export interface Process {
   crash: Crash;
 }
 
+export interface ProcessOptions {
+  crashes?: CrashPlan;
+  keys?: string;
+  clock?: () => number;
+  /** Runs before each append of this process: somebody else may be ahead. */
+  beforeAppend?: (events: readonly { type: string }[]) => Promise<void>;
+}
+
 export class World {
   private constructor(
     readonly store: EventStore,
@@ -42,8 +50,8 @@ export class World {
   }
 
   /** A process on these stores, with what it remembers of its own. */
-  process({ crashes, keys = KEY }: { crashes?: CrashPlan; keys?: string } = {}): Process {
-    const crash = new Crash(crashes);
+  process({ crashes, keys = KEY, clock = Date.now, beforeAppend }: ProcessOptions = {}): Process {
+    const crash = new Crash(crashes, beforeAppend);
     const store = crash.store(this.store);
     const ledgers = new StreamLedgers(store, this.streams);
     const plane = new ControlPlane({
@@ -53,7 +61,7 @@ export class World {
       keys: KeyRing.parse(keys),
       streams: this.streams,
       amender: ledgers,
-      tools: { sleep: async () => undefined },
+      tools: { sleep: async () => undefined, clock },
     });
     return { plane, ledgers, crash };
   }

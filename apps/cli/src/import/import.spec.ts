@@ -16,6 +16,12 @@ async function* pieces(text: string | Buffer, size: number): AsyncGenerator<Buff
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
+async function allOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
 async function parsed(
   text: string | Buffer,
   format: Format,
@@ -37,7 +43,7 @@ describe('lines', () => {
   it('are the same however the bytes arrive', async () => {
     const text = '\uFEFFä\r\n\nx😀y\nlast';
     for (const size of [1, 2, 3, 5, 100]) {
-      const lines = await Array.fromAsync(readLines(pieces(text, size)));
+      const lines = await allOf(readLines(pieces(text, size)));
       expect(lines.map(({ number, text: line, terminated }) => [number, line, terminated])).toEqual([
         [1, 'ä', true],
         [2, '', true],
@@ -49,7 +55,7 @@ describe('lines', () => {
   });
 
   it('are not kept when they are too long', async () => {
-    const lines = await Array.fromAsync(
+    const lines = await allOf(
       readLines(pieces(`${'x'.repeat(MAX_LINE_BYTES + 1)}\n${'x'.repeat(MAX_LINE_BYTES)}\n`, 50_000)),
     );
     expect(lines.map(({ fault, text }) => [fault, text.length])).toEqual([

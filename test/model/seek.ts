@@ -1,0 +1,13 @@
+/** Run by itself: `seek.js <first seed> <seeds>` runs seeds until one fails, and prints which and why as JSON, or `{}`. */
+import { planOf } from './plan.js';
+import { run } from './run.js';
+
+const [first, seeds] = process.argv.slice(2).map(Number) as [number, number];
+let found = {};
+for (let seed = first; seed < first + seeds; seed += 1) {
+  const [problem] = (await run(planOf(seed))).problems;
+  if (problem === undefined) continue;
+  found = { seed, tried: seed - first + 1, problem };
+  break;
+}
+process.stdout.write(JSON.stringify(found));

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BindingLedgerClient } from '#client';
 import { temporaryFolders } from '../support/temporary-folders.js';
 
 const root = dirname(dirname(import.meta.dirname));
@@ -12,7 +13,7 @@ const CLI = join(root, 'dist/apps/cli/src/main.js');
 const SERVER = join(root, 'dist/apps/server/src/main.js');
 const LEDGER = ['shop', 'shop.product'];
 /** Enough to be in the middle of when the first progress is kept. */
-const MANY = 12_000;
+const MANY = 5_000;
 
 interface Ended {
   code: number | null;
@@ -23,6 +24,7 @@ interface Ended {
 
 const folder = temporaryFolders();
 let url: string;
+let client: BindingLedgerClient;
 let serverFolder: string;
 let server: ChildProcess;
 
@@ -51,6 +53,12 @@ async function ok(ended: Promise<Ended>): Promise<string> {
   return out;
 }
 
+async function allOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
 const linesOf = (text: string) =>
   text
     .split('\n')
@@ -61,7 +69,14 @@ beforeAll(async () => {
   for (const file of [CLI, SERVER]) if (!existsSync(file)) throw new Error(`${file} is missing: build first (npm run build)`);
   serverFolder = folder();
   server = spawn(process.execPath, [SERVER], {
-    env: { ...process.env, LEDGER_DATA: serverFolder, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent', LEDGER_SECRET_KEY: Buffer.alloc(32, 7).toString('base64') },
+    env: {
+      ...process.env,
+      LEDGER_DATA: serverFolder,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      LOG_LEVEL: 'silent',
+      LEDGER_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: server.stdout as NodeJS.ReadableStream });
@@ -70,50 +85,82 @@ beforeAll(async () => {
     lines.once('close', () => reject(new Error('the server ended')));
   })) as [string];
   url = /http:\S+/.exec(line)?.[0] ?? '';
+  client = new BindingLedgerClient({ url });
   await ok(ledger('types', 'put', 'shop', '--version', '1=One'));
   await ok(ledger('models', 'put', 'shop.product', '--type', 'shop', '--local-model', 'product', '--index', 'group'));
   await ok(ledger('backends', 'add', 'shop', '--type', 'shop', '--location', 'https://shop.example.org'));
 });
 
-afterAll(async () => {
+afterAll(stopServer);
+
+async function stopServer(): Promise<void> {
   if (server.exitCode !== null) return;
   const ended = new Promise((resolve) => server.once('close', resolve));
   server.kill('SIGTERM');
   await ended;
-});
+}
 
 /** A backend of its own, so that tests do not meet. */
 async function backend(id: string): Promise<[string, string]> {
-  await ok(ledger('backends', 'add', id, '--type', 'shop', '--location', `https://${id}.example.org`));
+  await client.backends.register({ id, type: 'shop', location: `https://${id}.example.org` });
   return [id, 'shop.product'];
 }
 
 describe('one binding at a time', () => {
   it('binds, finds, synchronizes, moves and unbinds', async () => {
-    const bound = JSON.parse(await ok(ledger('bind', ...LEDGER, '1', 'a', '--data', '{"group":"g"}', '--sync-date', '2026-01-01T00:00:00Z', '--json'))) as Record<string, object>;
-    expect(bound).toMatchObject({ outcome: 'created', binding: { recordId: '1', externalId: 'a', syncDate: '2026-01-01T00:00:00.000Z' } });
-    expect(JSON.parse(await ok(ledger('lookup', ...LEDGER, '--external', 'a', '--json')))).toEqual(expect.objectContaining({ recordId: '1', data: { group: 'g' } }));
-    expect(await ok(ledger('sync', ...LEDGER, '--record', '1', '--sync-date', '2026-02-01T00:00:00Z'))).toMatch(/^outcome +synced\n[^]*sync date +2026-02-01T00:00:00.000Z\n/);
-    expect(await ok(ledger('move', ...LEDGER, '--record', '1', '--to', '2'))).toMatch(/^moved\nrecord +external id[^\n]*\n2 +a +bound /);
-    expect(await ok(ledger('list', ...LEDGER, '--where', 'group=g'))).toMatch(/^record +external id +state [^\n]*\n2 +a +bound +2026-02-01[^\n]*\{"group":"g"\}\n$/);
-    expect(linesOf(await ok(ledger('unbind', ...LEDGER, '--external', 'a', '--reason', 'gone', '--json')))).toMatchObject([{ outcome: 'unbound' }]);
+    const bound = JSON.parse(
+      await ok(ledger('bind', ...LEDGER, '1', 'a', '--data', '{"group":"g"}', '--sync-date', '2026-01-01T00:00:00Z', '--json')),
+    ) as Record<string, object>;
+    expect(bound).toMatchObject({
+      outcome: 'created',
+      binding: { recordId: '1', externalId: 'a', syncDate: '2026-01-01T00:00:00.000Z' },
+    });
+    expect(JSON.parse(await ok(ledger('lookup', ...LEDGER, '--external', 'a', '--json')))).toEqual(
+      expect.objectContaining({ recordId: '1', data: { group: 'g' } }),
+    );
+    expect(await ok(ledger('sync', ...LEDGER, '--record', '1', '--sync-date', '2026-02-01T00:00:00Z'))).toMatch(
+      /^outcome +synced\n[^]*sync date +2026-02-01T00:00:00.000Z\n/,
+    );
+    expect(await ok(ledger('move', ...LEDGER, '--record', '1', '--to', '2'))).toMatch(
+      /^moved\nrecord +external id[^\n]*\n2 +a +bound /,
+    );
+    expect(await ok(ledger('list', ...LEDGER, '--where', 'group=g'))).toMatch(
+      /^record +external id +state [^\n]*\n2 +a +bound +2026-02-01[^\n]*\{"group":"g"\}\n$/,
+    );
+    expect(linesOf(await ok(ledger('unbind', ...LEDGER, '--external', 'a', '--reason', 'gone', '--json')))).toMatchObject([
+      { outcome: 'unbound' },
+    ]);
     expect(await ok(ledger('unbind', ...LEDGER, '--external', 'a'))).toBe('outcome  unchanged\n');
     const events = linesOf(await ok(ledger('events', ...LEDGER, '--json'))).map(({ type }) => type);
     expect(events).toEqual(['LedgerOpened', 'BindingCreated', 'SyncDateUpdated', 'BindingMoved', 'BindingRemoved']);
     expect(await ok(ledger('status', ...LEDGER))).toMatch(/^state +open\nlive +0\n[^]*unbound +1\n/);
-    expect(JSON.parse(await ok(ledger('digest', ...LEDGER, '--json')))).toMatchObject({ ledger: 'shop/shop.product', revision: 4 });
-    expect(JSON.parse(await ok(ledger('lookup', ...LEDGER, '--external', 'a', '--as-of', 'revision:2', '--json')))).toMatchObject({ recordId: '1' });
+    expect(JSON.parse(await ok(ledger('digest', ...LEDGER, '--json')))).toMatchObject({
+      ledger: 'shop/shop.product',
+      revision: 4,
+    });
   });
 
   it('keeps backends, their states, and their passwords to itself', async () => {
     await backend('keep');
-    const changed = await ledgerWith('secret of the input\n', 'backends', 'change', 'keep', '--username', 'u', '--password-stdin', '--json');
+    const changed = await ledgerWith(
+      'secret of the input\n',
+      'backends',
+      'change',
+      'keep',
+      '--username',
+      'u',
+      '--password-stdin',
+      '--json',
+    );
     expect(changed.code).toBe(0);
     expect(JSON.parse(changed.out)).toMatchObject({ username: 'u', hasPassword: true });
     await ok(ledger('backends', 'change', 'keep', '--password-env', 'SHOP_PASSWORD', '--version', '1'));
     expect(await ok(ledger('backends', 'pause', 'keep'))).toMatch(/state +paused/);
     const paused = await ledger('bind', 'keep', 'shop.product', '1', 'a', '--json');
-    expect([paused.code, JSON.parse(paused.err)]).toEqual([5, { error: expect.objectContaining({ code: 'BACKEND_PAUSED', retryable: true }) as object }]);
+    expect([paused.code, JSON.parse(paused.err)]).toEqual([
+      5,
+      { error: expect.objectContaining({ code: 'BACKEND_PAUSED', retryable: true }) as object },
+    ]);
     await ok(ledger('backends', 'resume', 'keep'));
     await ok(ledger('backends', 'retire', 'keep', '--reason', 'over'));
     const history = await ok(ledger('backends', 'history', 'keep'));
@@ -123,13 +170,20 @@ describe('one binding at a time', () => {
 
   it('looks up many, in their order', async () => {
     const many = await backend('many');
-    await ok(ledger('bind', ...many, '1', 'a'));
-    await ok(ledger('bind', ...many, '2'));
+    await client.ledger(...many).bind({ recordId: 1, externalId: 'a' });
+    await client.ledger(...many).bind({ recordId: 2 });
     const found = await ledgerWith('x\na\r\n', 'lookup', ...many, '--external', '-');
     expect([found.code, found.out]).toEqual([3, 'external id  record\nx            -\na            1\n']);
-    expect(await ok(ledger('lookup', ...many, '--record', '1', '--record', '2'))).toBe('record  external id\n1       a\n2       pending\n');
-    const page = JSON.parse(await ok(ledger('list', ...many, '--limit', '1', '--json'))) as { items: object[]; nextCursor: string };
-    const next = JSON.parse(await ok(ledger('list', ...many, '--limit', '1', '--cursor', page.nextCursor, '--json'))) as typeof page;
+    expect(await ok(ledger('lookup', ...many, '--record', '1', '--record', '2'))).toBe(
+      'record  external id\n1       a\n2       pending\n',
+    );
+    const page = JSON.parse(await ok(ledger('list', ...many, '--limit', '1', '--json'))) as {
+      items: object[];
+      nextCursor: string;
+    };
+    const next = JSON.parse(
+      await ok(ledger('list', ...many, '--limit', '1', '--cursor', page.nextCursor, '--json')),
+    ) as typeof page;
     expect([...page.items, ...next.items]).toMatchObject([{ recordId: '1' }, { recordId: '2' }]);
   });
 });
@@ -140,15 +194,14 @@ describe('exit codes', () => {
     [2, ['bind', 'shop'], 'missing required argument'],
     [2, ['sync', ...LEDGER], 'one of --record'],
     [2, ['bind', ...LEDGER, '1', 'a', '--data', './folder'], 'before the command'],
-    [2, ['list', ...LEDGER, '--data', 'x'], 'ENOENT|either --url or --data|a new ledger'],
+    [2, ['--data', 'x', 'types', 'list'], 'either --url or --data'],
     [2, ['import', ...LEDGER, '-', '--resume'], 'standard input'],
     [1, ['import', ...LEDGER, '/no/such/file'], 'ENOENT'],
     [3, ['list', 'nope', 'shop.product'], 'BACKEND_NOT_FOUND'],
     [3, ['lookup', ...LEDGER, '--external', 'nope'], 'NOT_BOUND'],
     [4, ['bind', ...LEDGER, '1', 'a', '--sync-date', 'yesterday'], 'MALFORMED|INVALID_SYNC_DATE'],
   ])('%i: %j', async (code, args, message) => {
-    const place = args.includes('--data') && args[0] === 'list' ? ['--url', url] : [];
-    const ended = await (place.length > 0 ? start([...args.slice(0, 3), '--url', url, ...args.slice(3)]).ended : ledger(...args));
+    const ended = await ledger(...args);
     expect([ended.code, ended.out]).toEqual([code, '']);
     expect(ended.err).toMatch(new RegExp(message));
     // What went wrong, never where in the code.
@@ -173,7 +226,9 @@ describe('import and export', () => {
     const columns = ['--record-column', 'sku', '--external-column', 'ext', '--sync-date-column', 'at', '--data-columns', 'group'];
     const ended = await ledger('import', ...csv, input, ...columns, '--refused', refused);
     expect([ended.code, ended.out]).toEqual([4, 'done     2\ncreated  2\nrefused  3 (MALFORMED 2, RECORD_ALREADY_BOUND 1)\n']);
-    expect(ended.err).toMatch(/^line 3: MALFORMED[^\n]*\nline 4: RECORD_ALREADY_BOUND[^\n]*\nline 6: MALFORMED: the last line is not complete[^\n]*\n/);
+    expect(ended.err).toMatch(
+      /^line 3: MALFORMED[^\n]*\nline 4: RECORD_ALREADY_BOUND[^\n]*\nline 6: MALFORMED: the last line is not complete[^\n]*\n/,
+    );
     expect(linesOf(readFileSync(refused, 'utf8'))).toMatchObject([
       { line: 3, code: 'MALFORMED' },
       { line: 4, code: 'RECORD_ALREADY_BOUND', command: { recordId: '1', externalId: 'c' } },
@@ -189,10 +244,22 @@ describe('import and export', () => {
 
   it('brings back what it exported, in both formats', async () => {
     const [from, ndjson, csv] = [await backend('from'), await backend('to-ndjson'), await backend('to-csv')];
-    const rows = ['{"recordId":1,"externalId":"a,\\"b\\"","data":{"group":"ä","n":[1,null]}}', '{"op":"bind","recordId":2}', '{"recordId":3,"externalId":" c ","syncDate":null}', '{"op":"unbind","recordId":9}', '{'];
+    const rows = [
+      '{"recordId":1,"externalId":"a,\\"b\\"","data":{"group":"ä","n":[1,null]}}',
+      '{"op":"bind","recordId":2}',
+      '{"recordId":3,"externalId":" c ","syncDate":null}',
+      '{"op":"unbind","recordId":9}',
+      '{',
+    ];
     const imported = await ledgerWith(rows.join('\n'), 'import', ...from, '-', '--json');
-    expect([imported.code, JSON.parse(imported.out)]).toEqual([4, { complete: true, lines: 5, done: 4, refused: 1, outcomes: { created: 3, unchanged: 1 }, refusals: { MALFORMED: 1 } }]);
-    const what = async (ledgerName: string[]) => linesOf(await ok(ledger('export', ...ledgerName))).map(({ recordId, externalId, syncDate, data, state }) => ({ recordId, externalId, syncDate, data, state }));
+    expect([imported.code, JSON.parse(imported.out)]).toEqual([
+      4,
+      { complete: true, lines: 5, done: 4, refused: 1, outcomes: { created: 3, unchanged: 1 }, refusals: { MALFORMED: 1 } },
+    ]);
+    const what = async (name: [string, string]) =>
+      (await allOf(client.ledger(...name).bindings({}, { atLeast: 'head' }))).map(
+        ({ recordId, externalId, syncDate, data, state }) => ({ recordId, externalId, syncDate, data, state }),
+      );
     const original = await what(from);
     expect(original).toHaveLength(3);
     const file = join(folder(), 'out.csv');
@@ -220,44 +287,69 @@ describe('import and export', () => {
     await inTheMiddle(input, first.child);
     first.child.kill('SIGINT');
     const stopped = await first.ended;
-    expect([stopped.code, stopped.err]).toEqual([130, expect.stringMatching(/^stopped after line \d+; the same command with --resume goes on from there\n$/)]);
+    expect([stopped.code, stopped.err]).toEqual([
+      130,
+      expect.stringMatching(/\nstopped after line \d+; the same command with --resume goes on from there\n$/),
+    ]);
     const again = await ledger('import', ...told, input);
     expect([again.code, again.err]).toEqual([2, expect.stringContaining('--resume')]);
     const { code, out, err } = await ledger('import', ...told, input, '--resume', '--json');
     expect([code, JSON.parse(out)]).toEqual([4, complete]);
     expect(err).toContain(`goes on after line ${/after line (\d+)/.exec(stopped.err)?.[1]}`);
-    expect(JSON.parse(await ok(ledger('status', ...told, '--json')))).toMatchObject({ live: MANY - 1, headRevision: MANY - 1 });
+    expect(await client.ledger(...told).status({ atLeast: 'head' })).toMatchObject({ live: MANY - 1, headRevision: MANY - 1 });
   });
 });
 
 describe('on a data folder', () => {
+  it('begins a ledger where there is none', async () => {
+    const fresh = join(folder(), 'data');
+    expect(await start(['--data', fresh, 'types', 'list']).ended).toMatchObject({
+      code: 0,
+      out: '',
+      err: `a new ledger begins in ${fresh}\nnothing found\n`,
+    });
+    expect(existsSync(fresh)).toBe(true);
+  });
+
   it('survives kill -9 in the middle of an import, and goes on without a duplicate', async () => {
-    const place = ['--data', join(folder(), 'data')];
+    await stopServer();
+    const place = ['--data', serverFolder];
     const embedded = (...args: string[]) => start([...place, ...args]).ended;
-    const begun = await embedded('types', 'put', 'shop');
-    expect([begun.code, begun.err]).toEqual([0, `a new ledger begins in ${place[1]}\n`]);
-    await ok(embedded('models', 'put', 'shop.product', '--type', 'shop', '--local-model', 'product'));
-    await ok(embedded('backends', 'add', 'shop', '--type', 'shop', '--location', 'https://shop.example.org'));
+    await ok(embedded('backends', 'add', 'killed', '--type', 'shop', '--location', 'https://killed.example.org'));
+    const killed = ['killed', 'shop.product'];
     const [input, refused] = [manyRows(), join(folder(), 'refused')];
-    const first = start([...place, 'import', ...LEDGER, input, '--refused', refused]);
+    const first = start([...place, 'import', ...killed, input, '--refused', refused]);
     await inTheMiddle(input, first.child);
     first.child.kill('SIGKILL');
     expect((await first.ended).signal).toBe('SIGKILL');
-    const resumed = await embedded('import', ...LEDGER, input, '--resume', '--json');
+    const resumed = await embedded('import', ...killed, input, '--resume', '--json');
     expect([resumed.code, JSON.parse(resumed.out)]).toEqual([4, complete]);
     expect(linesOf(readFileSync(refused, 'utf8'))).toMatchObject([{ line: 500, code: 'MALFORMED' }]);
     expect(readdirSync(dirname(input))).toEqual(['many.ndjson']);
     // One event a binding: nothing was done twice.
-    expect(JSON.parse(await ok(embedded('status', ...LEDGER, '--json')))).toMatchObject({ live: MANY - 1, unbound: 0, headRevision: MANY - 1 });
+    expect(JSON.parse(await ok(embedded('status', ...killed, '--json')))).toMatchObject({
+      live: MANY - 1,
+      unbound: 0,
+      headRevision: MANY - 1,
+    });
   });
 });
 
-const complete = { complete: true, lines: MANY, done: MANY - 1, refused: 1, outcomes: { created: MANY - 1 }, refusals: { MALFORMED: 1 } };
+const complete = {
+  complete: true,
+  lines: MANY,
+  done: MANY - 1,
+  refused: 1,
+  outcomes: { created: MANY - 1 },
+  refusals: { MALFORMED: 1 },
+};
 
 /** Rows without a date: done twice, they would leave two events. */
 function manyRows(): string {
   const input = join(folder(), 'many.ndjson');
-  const rows = Array.from({ length: MANY }, (_, index) => (index === 499 ? 'broken' : JSON.stringify({ recordId: index, externalId: `x${index}` })));
+  const rows = Array.from({ length: MANY }, (_, index) =>
+    index === 499 ? 'broken' : JSON.stringify({ recordId: index, externalId: `x${index}` }),
+  );
   writeFileSync(input, `${rows.join('\n')}\n`);
   return input;
 }

@@ -85,7 +85,7 @@ async function presentOf(ledger: Ledger, from: number, count: number): Promise<n
   let found = 0;
   for (let start = from; start < from + count; start += 1_000) {
     const ids = Array.from({ length: Math.min(1_000, from + count - start) }, (_, i) => `e${start + i}`);
-    const answer = await ledger.lookup({ externalIds: ids }, { atLeast: 'head', timeout: 30_000 });
+    const answer = await ledger.lookup({ externalIds: ids }, { atLeast: 'head', atLeastTimeoutMs: 30_000 });
     found += ids.filter((id) => answer.found[id]?.length === 1 && answer.found[id]?.[0]?.recordId === `r${id.slice(1)}`).length;
   }
   return found;
@@ -123,13 +123,13 @@ it(`loses nothing acknowledged and doubles nothing over ${KILLS} kills (KILL_SEE
     }
     expect([...again.keys()].filter((name) => name !== 'created' && name !== 'unchanged')).toEqual([]);
     next = to;
-    const status = await ledger.status({ atLeast: 'head', timeout: 30_000 });
+    const status = await ledger.status({ atLeast: 'head', atLeastTimeoutMs: 30_000 });
     // Lines that were written but not acknowledged may lie beyond: they are met, and found done, by the next round.
     expect(status.live).toBeGreaterThanOrEqual(next);
     expect(status.unbound).toBe(0);
   }
   expect(cut, 'kills that cut an import').toBeGreaterThan(KILLS / 4);
-  const status = await ledger.status({ atLeast: 'head', timeout: 30_000 });
+  const status = await ledger.status({ atLeast: 'head', atLeastTimeoutMs: 30_000 });
   const [records, externals] = [new Set<string>(), new Set<string>()];
   for await (const { recordId, externalId } of ledger.bindings()) {
     records.add(recordId);

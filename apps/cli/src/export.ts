@@ -14,7 +14,6 @@ export interface ExportOptions {
   format?: 'ndjson' | 'csv';
   dataColumns?: string[];
   out?: string;
-  asOf?: string;
 }
 
 interface Destination {
@@ -25,12 +24,11 @@ interface Destination {
 }
 
 export async function exportBindings(context: Context, backend: string, model: string, options: ExportOptions): Promise<number> {
-  const { out, asOf } = options;
+  const { out } = options;
   const interruption = new AbortController();
   const stop = () => interruption.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  const consistency = asOf === undefined ? READ_OWN_WRITES : {};
-  const bindings = context.client.ledger(backend, model).bindings({ asOf }, { ...consistency, signal: interruption.signal });
+  const bindings = context.client.ledger(backend, model).bindings({}, { ...READ_OWN_WRITES, signal: interruption.signal });
   const destination: Destination =
     out === undefined
       ? { write: (text) => context.output.write(text), finish: () => {}, close: () => {} }

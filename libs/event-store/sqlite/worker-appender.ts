@@ -27,7 +27,7 @@ export class WorkerAppender implements Appender {
   #worker: Worker;
   #ready = false;
   #everReady = false;
-  #problem = 'it ended without a reason';
+  #problem = '';
   #restarts = 0;
   #lastNumber = 0;
   #waitingBytes = 0;
@@ -95,6 +95,7 @@ export class WorkerAppender implements Appender {
 
   #start(): Worker {
     this.#ready = false;
+    this.#problem = 'it gave no reason';
     const worker = new Worker(this.#entry, { workerData: this.#data, execArgv: [], name: 'event-store-append' });
     worker.on('message', (reply: AppendWorkerReply) => this.#receive(reply));
     worker.on('error', (error) => (this.#problem = error.message));

@@ -41,7 +41,7 @@ export interface RecordedEvent extends NewEvent {
 }
 
 export type AppendResult =
-  /** Of the last event: its revision, where it stands, and when it was stored (not every store says). */
+  /** Of the last event: its revision, its position (reading goes on after it), and when it was stored (not every store says). */
   | { ok: true; revision: Revision; position: Position; storedAt?: string }
   /** The stream is elsewhere: nothing was written. `actual` is where it was when the append was refused. */
   | { ok: false; actual: Revision };

@@ -3,6 +3,7 @@ import {
   CONTEXT,
   ORDERS,
   PARTNERS,
+  SHOP_MODEL,
   World,
   bind,
   done,
@@ -88,6 +89,13 @@ describe('a backend', () => {
     expect(await done(backends().history('berlin', { after: 1, limit: 1 }))).toEqual([history[2]]);
   });
 
+  it('has times that never go backwards, whatever the clocks say', async () => {
+    const clock = () => Date.parse('2020-01-01T00:00:00Z');
+    await done(world.process({ clock }).plane.backends.change('berlin', { name: 'Earlier' }, CONTEXT));
+    const [first, second] = await done(backends().history('berlin', { limit: 2 }));
+    expect(second?.at).toBe(first?.at);
+  });
+
   it('loses no change when many are made at once', async () => {
     const processes = Array.from({ length: 8 }, () => world.process());
     await Promise.all(
@@ -144,6 +152,34 @@ describe('the registration of a ledger', () => {
     });
     expect(await done(world.process().plane.backends.registerLedger(PARTNERS, CONTEXT))).toEqual(opening);
     expect(await done(backends().get('berlin'))).toMatchObject({ models: ['shop.partner'], revision: 1 });
+  });
+
+  it('answers the rules that hold after it, since a change of the model before it did not find the ledger', async () => {
+    const slow = world.process({
+      beforeAppend: async ([event]) => {
+        if (event?.type === 'LedgerRegistered')
+          await done(here.plane.catalog.defineModel({ ...SHOP_MODEL, cardinality: 'many' }, CONTEXT));
+      },
+    });
+    const opening = await done(slow.plane.backends.registerLedger(PARTNERS, CONTEXT));
+    expect(opening).toMatchObject({ rules: { cardinality: 'many' }, modelRevision: 3 });
+  });
+
+  it('does not open a ledger in the middle of a change of what it is made with', async () => {
+    const slow = world.process({
+      beforeAppend: async ([event]) => {
+        if (event?.type !== 'LedgerRegistered') return;
+        const changing = world.process({ crashes: { atWrite: 2, done: false } });
+        await expect(changing.plane.catalog.defineModel({ ...SHOP_MODEL, localModel: 'res.users' }, CONTEXT)).rejects.toThrow(
+          'died',
+        );
+      },
+    });
+    expect(await refusedAs(slow.plane.backends.registerLedger(PARTNERS, CONTEXT))).toBe('BUSY');
+    await here.plane.resumeFanOuts();
+    expect(await done(slow.plane.backends.registerLedger(PARTNERS, CONTEXT))).toMatchObject({
+      rules: { localModel: 'res.partner' },
+    });
   });
 
   it('is done once by many at the same time', async () => {

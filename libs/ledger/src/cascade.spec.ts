@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { refuse, type Command, type LedgerName, type RequestContext } from '#domain';
+import type { Command, LedgerName, RequestContext } from '#domain';
 import { deleteRecord, type CascadeTools } from './cascade.js';
 import type { LocatedResult } from './located.js';
 
@@ -47,9 +47,10 @@ test('every ledger of the local model is told, in who asked and why', async () =
 });
 
 test('refusals are named by ledger; a closed ledger holds nothing of the record', async () => {
-  const tools = toolsOver(['closed', 'paused'], ({ backend }) =>
-    refuse(backend === 'closed' ? 'LEDGER_CLOSED' : 'BACKEND_PAUSED', 'no'),
-  );
+  const tools = toolsOver(['closed', 'paused'], ({ backend }) => ({
+    refused: backend === 'closed' ? 'LEDGER_CLOSED' : 'BACKEND_PAUSED',
+    detail: 'no',
+  }));
   expect(await deleteRecord(tools, RECORD, CONTEXT)).toEqual({
     unbound: [],
     refused: [{ ledger: 'paused/of.product', code: 'BACKEND_PAUSED', detail: 'no' }],

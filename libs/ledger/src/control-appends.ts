@@ -30,6 +30,9 @@ export class ControlAppends {
 
   /** A ledger is opened by its first bind; for other commands it is enough that its backend and model exist. */
   async open(groups: readonly CommandGroup[]): Promise<Refusal | undefined> {
+    // What is not projected yet may be open already; then its own stream says what holds, and not the backend's.
+    await this.head.readOn();
+    if (this.head.point.state.opened) return undefined;
     const opener = groups.flatMap((group) => group.requests).find(({ command }) => command.op === 'bind');
     if (opener === undefined) return this.tools.check(this.ledger);
     const opening = await this.tools.open(this.ledger, opener.context);

@@ -122,3 +122,19 @@ describe('sync jobs and operators together', () => {
     expect(await server.plane.ledgersOfLocalModel('res.partner')).toEqual([PARTNERS, { ...PARTNERS, backend: 'paris' }]);
   });
 });
+
+describe('the resumption after a start', () => {
+  it('says what it could not do, and does the rest', async () => {
+    const server = start();
+    await bind(server, PARTNERS, '1');
+    const crashed = world.process({ crashes: { atWrite: 2, done: false } });
+    await expect(crashed.plane.backends.pause('berlin', CONTEXT)).rejects.toThrow('died');
+    const metadata = { schema: 99, at: '2026-03-03T00:00:00.000Z' };
+    await world.store.append('catalog-models', 1, [
+      { id: crypto.randomUUID(), type: 'ModelDefined', data: { model: 'shop.newer' }, metadata },
+    ]);
+    const resumption = await world.process().plane.resumeFanOuts();
+    expect(resumption.unfinished.length).toBeGreaterThan(0);
+    for (const { reason } of resumption.unfinished) expect(reason).toContain('not known to this version');
+  });
+});

@@ -72,25 +72,36 @@ export class ControlPlane {
     return ledgers.map(({ backend, model }) => ({ backend: backend.id, model }));
   }
 
-  /** Completes what a crash interrupted: retirements, changes of models, and whatever a ledger has not seen of its backend and model. */
+  /**
+   * Completes what a crash interrupted: retirements, changes of models, and whatever a ledger has not seen of its backend and
+   * model. Never rejects: what cannot be done now is in the answer.
+   */
   async resumeFanOuts(): Promise<Resumption> {
     const resumption: Resumption = { looked: 0, unfinished: [] };
     const context: RequestContext = { actor: 'system', correlationId: this.tools.newId() };
-    for await (const { id } of this.known.backends.all())
-      await this.attempt(resumption, `backend ${id}`, () => this.resumeBackend(id, context));
-    const { state } = await this.known.catalog.models.current();
-    for (const model of state.keys()) await this.attempt(resumption, `model ${model}`, () => this.resumeModel(model, context));
+    const attempt = async (name: string, work: () => Promise<Refusal | undefined>): Promise<void> => {
+      try {
+        const refusal = await work();
+        if (refusal !== undefined) resumption.unfinished.push({ name, reason: `${refusal.refused}: ${refusal.detail}` });
+      } catch (error) {
+        resumption.unfinished.push({ name, reason: error instanceof Error ? error.message : String(error) });
+      }
+    };
+    await attempt('all backends', async () => {
+      for await (const { id } of this.known.backends.all()) {
+        resumption.looked += 1;
+        await attempt(`backend ${id}`, () => this.resumeBackend(id, context));
+      }
+      return undefined;
+    });
+    await attempt('all models', async () => {
+      for (const model of (await this.known.catalog.models.current()).state.keys()) {
+        resumption.looked += 1;
+        await attempt(`model ${model}`, () => this.resumeModel(model, context));
+      }
+      return undefined;
+    });
     return resumption;
-  }
-
-  private async attempt(resumption: Resumption, name: string, work: () => Promise<Refusal | undefined>): Promise<void> {
-    resumption.looked += 1;
-    try {
-      const refusal = await work();
-      if (refusal !== undefined) resumption.unfinished.push({ name, reason: `${refusal.refused}: ${refusal.detail}` });
-    } catch (error) {
-      resumption.unfinished.push({ name, reason: error instanceof Error ? error.message : String(error) });
-    }
   }
 
   private async resumeBackend(id: string, context: RequestContext): Promise<Refusal | undefined> {

@@ -105,7 +105,7 @@ test('refusals are thrown, with what the ledger said', async () => {
   await expect(binder.bind('', 't3')).rejects.toMatchObject({ code: 'INVALID_ID' });
   await expect(binder.toInternal(false as unknown as string)).rejects.toMatchObject({ code: 'INVALID_ID' });
   await expect(binder.lookup({ externalIds: [''] })).rejects.toMatchObject({ code: 'INVALID_ID' });
-  await expect(binder.toInternal('x', { atLeast: 1e9, timeoutMs: 1 })).rejects.toMatchObject({
+  await expect(binder.toInternal('x', { atLeast: 1e9, atLeastTimeoutMs: 1 })).rejects.toMatchObject({
     code: 'NOT_YET_PROJECTED',
     retryable: true,
   });
@@ -157,7 +157,7 @@ test('binders of a model serve the backend that a job is given', async () => {
 });
 
 test('a binder names who asks', async () => {
-  const { revision } = await binder.bind('W', 'w', { actor: 'night-job', correlationId: 'c-9', key: 'k-9' });
+  const { revision } = await binder.bind('W', 'w', { actor: 'night-job', correlationId: 'c-9', idempotencyKey: 'k-9' });
   const events = await job.opened.queries.events(PRODUCTS, { after: revision - 1, limit: 1 });
   expect(events).toMatchObject([{ actor: 'night-job', correlationId: 'c-9' }]);
 });

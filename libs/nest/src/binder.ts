@@ -7,8 +7,16 @@ import type { BindInput, CommandContext, Id, LookupInput } from './inputs.js';
 import { LedgerError, orThrow } from './ledger-error.js';
 import type { LedgerService } from './ledger.service.js';
 
-/** What `bind` takes beside the two ids: see `BindCommand`; `key` is an idempotency key. */
-export type BinderBindOptions = Omit<BindInput, 'recordId' | 'bindingId' | 'externalId'> & CommandContext;
+/** See at least this revision of the ledger, or all that was written before (`head`); else `NOT_YET_PROJECTED`. */
+export interface BinderReadOptions {
+  atLeast?: number | 'head';
+  /** How long to wait for it; default 2,000. */
+  atLeastTimeoutMs?: number;
+}
+
+/** What `bind` takes beside the two ids: see `BindCommand`. Named as the HTTP client's options are. */
+export type BinderBindOptions = Omit<BindInput, 'recordId' | 'bindingId' | 'externalId' | 'key'> &
+  CommandContext & { idempotencyKey?: string };
 
 /**
  * For the records of one ledger: finds an external or internal id, and makes the link between them. After a `bind` the
@@ -37,9 +45,12 @@ export class Binder {
   }
 
   /** The binding of an external id, or, with `unwrap`, the id of its local record; `undefined` when it is not bound. */
-  toInternal(externalId: Id, options: Freshness & { unwrap: true }): Promise<string | undefined>;
-  toInternal(externalId: Id, options?: Freshness & { unwrap?: false }): Promise<LocatedBinding | undefined>;
-  async toInternal(externalId: Id, options: Freshness & { unwrap?: boolean } = {}): Promise<LocatedBinding | string | undefined> {
+  toInternal(externalId: Id, options: BinderReadOptions & { unwrap: true }): Promise<string | undefined>;
+  toInternal(externalId: Id, options?: BinderReadOptions & { unwrap?: false }): Promise<LocatedBinding | undefined>;
+  async toInternal(
+    externalId: Id,
+    options: BinderReadOptions & { unwrap?: boolean } = {},
+  ): Promise<LocatedBinding | string | undefined> {
     const binding = unlessAbsent(await this.#service.toInternal(this.ledger, externalId, this.#fresh(options)));
     return options.unwrap === true ? binding?.recordId : binding;
   }
@@ -49,9 +60,12 @@ export class Binder {
    * looked up. `undefined` when there is no such live binding, or it is pending. A given binding is taken at its word.
    * @throws {LedgerError} `AMBIGUOUS_RECORD`, with `wrap`, for a record that has several.
    */
-  toExternal(recordId: Id, options: Freshness & { wrap: true }): Promise<string | undefined>;
-  toExternal(binding: string | LocatedBinding, options?: Freshness & { wrap?: false }): Promise<string | undefined>;
-  async toExternal(named: Id | LocatedBinding, options: Freshness & { wrap?: boolean } = {}): Promise<string | undefined> {
+  toExternal(recordId: Id, options: BinderReadOptions & { wrap: true }): Promise<string | undefined>;
+  toExternal(binding: string | LocatedBinding, options?: BinderReadOptions & { wrap?: false }): Promise<string | undefined>;
+  async toExternal(
+    named: Id | LocatedBinding,
+    options: BinderReadOptions & { wrap?: boolean } = {},
+  ): Promise<string | undefined> {
     const binding = typeof named === 'object' ? named : await this.#find(named, options);
     return binding?.state === 'bound' ? (binding.externalId ?? undefined) : undefined;
   }
@@ -62,22 +76,22 @@ export class Binder {
    * otherwise, both with `problem.holder`; `INVALID_ID`, `INVALID_DATA`, `BACKEND_PAUSED`, `LEDGER_CLOSED`, `BUSY` and their like.
    */
   async bind(externalId: Id, record: Id | LocatedBinding, options: BinderBindOptions = {}): Promise<BindingAnswer> {
-    const { actor, onBehalfOf, correlationId, causationId, ...rest } = options;
+    const { actor, onBehalfOf, correlationId, causationId, idempotencyKey: key, ...rest } = options;
     const named = typeof record === 'object' ? { bindingId: record.id } : { recordId: record };
     const context = { actor, onBehalfOf, correlationId, causationId };
-    const result = await this.#service.execute(this.ledger, { ...rest, ...named, externalId, op: 'bind' }, context);
+    const result = await this.#service.execute(this.ledger, { ...rest, ...named, key, externalId, op: 'bind' }, context);
     const answer = orThrow(withBinding(result));
     this.#written = Math.max(this.#written ?? answer.revision, answer.revision);
     return answer;
   }
 
   /** Live bindings by up to 1,000 external ids or record ids: `found` by the id that was asked for, and what is `missing`. */
-  async lookup(ids: LookupInput, options: Freshness = {}): Promise<LookupResult> {
+  async lookup(ids: LookupInput, options: BinderReadOptions = {}): Promise<LookupResult> {
     return orThrow(await this.#service.lookup(this.ledger, ids, this.#fresh(options)));
   }
 
   /** The id of the local record of a binding, given or named by its id; also of a former one. @throws {LedgerError} `BINDING_NOT_FOUND` */
-  async unwrapBinding(binding: string | LocatedBinding, options: Freshness = {}): Promise<string> {
+  async unwrapBinding(binding: string | LocatedBinding, options: BinderReadOptions = {}): Promise<string> {
     if (typeof binding === 'object') return binding.recordId;
     return orThrow(await this.#service.binding(this.ledger, binding, this.#fresh(options))).recordId;
   }
@@ -89,13 +103,13 @@ export class Binder {
     throw new LedgerError({ code: 'NO_LOCAL_MODEL', detail: `${this.ledger.model} binds no local model` });
   }
 
-  async #find(id: Id, options: Freshness & { wrap?: boolean }): Promise<LocatedBinding | undefined> {
+  async #find(id: Id, options: BinderReadOptions & { wrap?: boolean }): Promise<LocatedBinding | undefined> {
     const fresh = this.#fresh(options);
     if (options.wrap === true) return unlessAbsent(await this.#service.toExternal(this.ledger, id, fresh));
     return unlessAbsent(await this.#service.binding(this.ledger, String(id), fresh));
   }
 
-  #fresh({ atLeast = this.#written, timeoutMs }: Freshness): Freshness {
+  #fresh({ atLeast = this.#written, atLeastTimeoutMs: timeoutMs }: BinderReadOptions): Freshness {
     return { atLeast, timeoutMs };
   }
 }

@@ -21,7 +21,7 @@ export type {
 export type { LocatedBinding } from '#read-model';
 export type { LedgerConfig, OpenedLedger } from '#runtime';
 export type { BindingAnswer, BindingResult, BindingsPage, MoveAnswer, MoveResult } from './answers.js';
-export { Binder, Binders, type BinderBindOptions } from './binder.js';
+export { Binder, Binders, type BinderBindOptions, type BinderReadOptions } from './binder.js';
 export * from './commands.js';
 export type {
   BindInput,

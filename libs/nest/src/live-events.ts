@@ -23,7 +23,8 @@ export interface LiveFilter {
  *
  * All subscribers share one subscription to the store, which is read as fast as they take the events. Taking is
  * synchronous: rxjs' own `concatMap` and its like queue without bound behind it. For reactions that take their time there is
- * `oneAtATime`. When the store fails for good, subscribers get the error; at shutdown the observables complete.
+ * `oneAtATime`. When the store fails for good, subscribers get the error; at shutdown the observables complete. An error that a
+ * subscriber throws is its own: rxjs reports it as uncaught, and the others go on.
  */
 @Injectable()
 export class LedgerEvents implements BeforeApplicationShutdown {

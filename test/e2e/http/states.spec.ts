@@ -1,6 +1,5 @@
 /** Answers that need a ledger in some state: full queues, refusing ledgers, stores that are away, faults. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { refuse } from '#domain';
 import { EventStoreError } from '#event-store';
 import { DEFAULT_LIMITS } from '#ledger';
 import { OPENED_LEDGER } from '#nest';
@@ -128,7 +127,7 @@ it('stores that are away are STORE_UNAVAILABLE, and an outcome that nobody knows
   const opened = server.server.app.get<OpenedLedger>(OPENED_LEDGER);
   vi.spyOn(opened.queries, 'toExternal').mockRejectedValue(new ReadModelError('UNAVAILABLE', 'no connection'));
   vi.spyOn(opened.queries, 'digest').mockRejectedValue(new EventStoreError('UNAVAILABLE', 'no connection'));
-  vi.spyOn(opened.ledger, 'execute').mockResolvedValue(refuse('OUTCOME_UNKNOWN', 'nobody knows'));
+  vi.spyOn(opened.ledger, 'execute').mockResolvedValue({ refused: 'OUTCOME_UNKNOWN', detail: 'nobody knows' });
   for (const [answer, code] of [
     [await server.get(`${L}/records/r`), 'STORE_UNAVAILABLE'],
     [await server.get(`${L}/digest`), 'STORE_UNAVAILABLE'],

@@ -9,6 +9,7 @@ import {
   type BackendState,
   type BindingModelEvent,
   type BindingModelState,
+  type LedgerState,
 } from '#domain';
 import { canonicalJson } from '#ledger';
 import type { ControlAttempt, Deletion } from '../simulation/control.js';
@@ -30,11 +31,18 @@ export function problemsOfFanOut(world: World, truths: readonly Truth[]): string
     if (statusOf(state) !== status) problems.push(`${model} is ${statusOf(state)}, and its backend says ${status}`);
     if (status === 'closed' && live(truth.at(truth.head)).length > 0)
       problems.push(`${model} has live bindings, and its backend is retired`);
-    const { rules } = rulesInForce(modelState(world, model));
-    if (canonicalJson(rules) !== canonicalJson(state.rules))
-      problems.push(`${model} has the rules ${canonicalJson(state.rules)}, and its model ${canonicalJson(rules)}`);
+    // The ledgers of a retired backend follow nothing any more.
+    if (status !== 'closed') problems.push(...problemsOfRules(model, state, modelState(world, model)));
     return problems;
   });
+}
+
+function problemsOfRules(model: string, state: LedgerState, says: BindingModelState): string[] {
+  const { rules } = rulesInForce(says);
+  if (says.changing !== null) return [`the change of ${model} was not completed`];
+  return canonicalJson(rules) === canonicalJson(state.rules)
+    ? []
+    : [`${model} has the rules ${canonicalJson(state.rules)}, and its model ${canonicalJson(rules)}`];
 }
 
 /** Whether what was answered as done had been done in each ledger by then. */

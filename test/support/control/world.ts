@@ -10,7 +10,7 @@ import {
 } from '#domain';
 import { START, type EventStore } from '#event-store';
 import { openSqliteEventStore } from '#event-store/sqlite';
-import { ControlPlane, KeyRing, Projector, StreamNames, projectCatalog } from '#ledger';
+import { ControlPlane, JsonSchemas, KeyRing, Projector, StreamNames, projectCatalog } from '#ledger';
 import type { ReadModel } from '#read-model';
 import { openSqliteReadModel } from '#read-model/sqlite';
 import type { Vault } from '#vault';
@@ -20,6 +20,9 @@ import { StreamLedgers } from './stream-ledgers.js';
 
 export const CONTEXT: RequestContext = { actor: 'tester', correlationId: 'c-1' };
 export const KEY = Buffer.alloc(32, 7).toString('base64');
+
+/** It remembers nothing but compiled schemas, which are dear to make. */
+const SCHEMAS = new JsonSchemas();
 
 export interface Process {
   plane: ControlPlane;
@@ -61,6 +64,7 @@ export class World {
       keys: KeyRing.parse(keys),
       streams: this.streams,
       amender: ledgers,
+      schemas: SCHEMAS,
       tools: { sleep: async () => undefined, clock },
     });
     return { plane, ledgers, crash };

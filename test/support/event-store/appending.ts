@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { MAX_APPEND_EVENTS, NO_STREAM, START, type AppendResult, type NewEvent, type Position } from '#event-store';
+import { MAX_APPEND_EVENTS, NO_STREAM, START, type NewEvent, type Position } from '#event-store';
 import { append, event, idsOf, many, nameOf, range, readWhole, revisionsOf, type Subject } from './events.js';
 
 export function appending(store: Subject): void {
@@ -76,13 +76,11 @@ export function appending(store: Subject): void {
 }
 
 export function repeating(store: Subject): void {
-  const standing = ({ ok, revision, position }: Extract<AppendResult, { ok: true }>) => ({ ok, revision, position });
-
   it('succeeds and writes nothing', async () => {
     const [stream, batch] = [nameOf('again'), many(3)];
     await append(store(), stream, NO_STREAM, many(2));
     const first = await append(store(), stream, 1, batch);
-    expect(await store().append(stream, 1, batch)).toMatchObject(standing(first));
+    expect(await store().append(stream, 1, batch)).toMatchObject({ ok: true, revision: first.revision });
     expect(await store().headRevision(stream)).toBe(4);
   });
 
@@ -90,7 +88,7 @@ export function repeating(store: Subject): void {
     const [stream, batch] = [nameOf('late'), many(2)];
     const first = await append(store(), stream, NO_STREAM, batch);
     await append(store(), stream, 1, many(2));
-    expect(await store().append(stream, NO_STREAM, batch)).toMatchObject(standing(first));
+    expect(await store().append(stream, NO_STREAM, batch)).toMatchObject({ ok: true, revision: first.revision });
     expect(await store().headRevision(stream)).toBe(3);
   });
 

@@ -15,7 +15,7 @@ export function reading(store: Subject): void {
     expect(events).toMatchObject(written.map((one, revision) => ({ ...one, stream, revision })));
     expect(events.map(({ data }) => data)).toEqual(written.map(({ data }) => data));
     expect(events.map(({ metadata }) => metadata)).toEqual(written.map(({ metadata }) => metadata));
-    expect(events.at(-1)?.position).toBe(result.position);
+    expect((await readToEnd(store(), stream, result.position)).events).toEqual([]);
     for (const { storedAt } of events) expect(new Date(storedAt).toISOString()).toBe(storedAt);
     if (result.storedAt !== undefined) expect(events.at(-1)?.storedAt).toBe(result.storedAt);
   });
@@ -75,7 +75,7 @@ export function readingAll(store: Subject): void {
     const last = await append(store(), a, 0, many(1));
     const { events } = await readToEnd(store(), `${prefix}-`, position);
     expect(events.map(({ stream, revision }) => `${stream}@${revision}`)).toEqual([`${a}@0`, `${b}@0`, `${b}@1`, `${a}@1`]);
-    expect(events.at(-1)?.position).toBe(last.position);
+    expect((await readToEnd(store(), prefix, last.position)).events).toEqual([]);
     expect(events).toEqual((await readToEnd(store(), prefix, START)).events);
   });
 

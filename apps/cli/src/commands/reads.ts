@@ -11,7 +11,6 @@ import { BINDING_COLUMNS, EVENT_COLUMNS, membersOf } from './show-binding.js';
 interface LookupOptions {
   external?: string[];
   record?: string[];
-  asOf?: string;
 }
 
 interface ListOptions {
@@ -24,7 +23,6 @@ interface ListOptions {
   where?: Record<string, string>;
   limit?: number;
   cursor?: string;
-  asOf?: string;
 }
 
 export function addReadCommands(program: Command): void {
@@ -38,28 +36,25 @@ function addLookup(program: Command): void {
   leaf(program, 'lookup <backend> <model>', 'which record is an external id, or the other way')
     .option('--external <id>', 'external id; may be repeated; "-": one a line from standard input', collect)
     .option('--record <id>', 'record id; likewise', collect)
-    .option('--as-of <instant>', 'as it was then, or at revision:N (one id only)')
     .action(
-      inSession<LookupOptions>(async ({ client, output }, [backend = '', model = ''], { external, record, asOf }) => {
+      inSession<LookupOptions>(async ({ client, output }, [backend = '', model = ''], { external, record }) => {
         const ids = external ?? record;
         if (ids === undefined || (external !== undefined && record !== undefined))
           throw new UsageError('either --external or --record');
         const side: Side = external === undefined ? 'record' : 'external';
         const ledger = client.ledger(backend, model);
         if (ids.length > 1 || ids[0] === '-') {
-          if (asOf !== undefined) throw new UsageError('--as-of is for one id');
           return lookUpMany(ledger, side, ids[0] === '-' ? process.stdin : ids, output);
         }
-        const binding = await lookUpOne(ledger, side, ids[0] as string, asOf);
+        const binding = await lookUpOne(ledger, side, ids[0] as string);
         await output.answer(binding, membersOf(binding));
         return EXIT.ok;
       }),
     );
 }
 
-function lookUpOne(ledger: Ledger, side: Side, id: string, asOf: string | undefined): Promise<Binding> {
-  const options = asOf === undefined ? READ_OWN_WRITES : { asOf };
-  return side === 'external' ? ledger.toInternal(id, options) : ledger.toExternal(id, options);
+function lookUpOne(ledger: Ledger, side: Side, id: string): Promise<Binding> {
+  return side === 'external' ? ledger.toInternal(id, READ_OWN_WRITES) : ledger.toExternal(id, READ_OWN_WRITES);
 }
 
 function addList(program: Command): void {
@@ -73,10 +68,9 @@ function addList(program: Command): void {
     .option('--where <field=value>', 'with this in an indexed member of the data; may be repeated', fieldFilter)
     .option('--limit <n>', 'one page of at most so many', count)
     .option('--cursor <cursor>', 'the page that begins here')
-    .option('--as-of <instant>', 'as it was then, or at revision:N')
     .action(
       inSession<ListOptions>(async ({ client, output }, [backend = '', model = ''], options) => {
-        const { record, external, where, limit, cursor, asOf, state, syncedBefore, syncedAfter, createdBefore } = options;
+        const { record, external, where, limit, cursor, state, syncedBefore, syncedAfter, createdBefore } = options;
         const filter = {
           recordId: record,
           externalId: external,
@@ -86,14 +80,12 @@ function addList(program: Command): void {
           createdBefore,
           data: where,
           limit,
-          asOf,
         };
-        const listing = client.ledger(backend, model).bindings(filter, asOf === undefined ? READ_OWN_WRITES : {});
+        const listing = client.ledger(backend, model).bindings(filter, READ_OWN_WRITES);
         if (limit === undefined && cursor === undefined) {
-          await output.rows(asOf === undefined ? listing : listing.stream(), BINDING_COLUMNS);
+          await output.rows(listing, BINDING_COLUMNS);
           return;
         }
-        if (asOf !== undefined) throw new UsageError('--as-of lists everything: without --limit and --cursor');
         const page = await listing.page(cursor);
         if (output.json) return output.answer(page, {});
         await output.rows(page.items, BINDING_COLUMNS);

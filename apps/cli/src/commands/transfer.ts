@@ -31,7 +31,6 @@ export function addTransferCommands(program: Command): void {
     .addOption(new Option('--format <format>', 'default: ndjson').choices(['ndjson', 'csv']))
     .option('--data-columns <names>', 'members of the data as CSV columns of their own, in place of one column of JSON', names)
     .option('--out <file>', 'the file to write; it appears when it is complete')
-    .option('--as-of <instant>', 'as it was then, or at revision:N')
     .action(
       inSession<ExportOptions>(async (context, [backend = '', model = ''], options) => {
         return exportBindings(context, backend, model, options);

@@ -55,9 +55,7 @@ describe('lines', () => {
   });
 
   it('are not kept when they are too long', async () => {
-    const lines = await allOf(
-      readLines(pieces(`${'x'.repeat(MAX_LINE_BYTES + 1)}\n${'x'.repeat(MAX_LINE_BYTES)}\n`, 50_000)),
-    );
+    const lines = await allOf(readLines(pieces(`${'x'.repeat(MAX_LINE_BYTES + 1)}\n${'x'.repeat(MAX_LINE_BYTES)}\n`, 50_000)));
     expect(lines.map(({ fault, text }) => [fault, text.length])).toEqual([
       ['too long', 0],
       [undefined, MAX_LINE_BYTES],

@@ -4,7 +4,7 @@ import type { ImportProgress } from './progress-file.js';
 import type { LineProblem, SourceItem } from './rows.js';
 
 /** Answered lines between two notes of how far it is: as many as are sent once more after a kill. */
-export const SAVE_EVERY_LINES = 1_000;
+export const SAVE_EVERY_LINES = 500;
 /** Items that wait for the answer of a command before them; the input is not read beyond. */
 const MAX_WAITING_ITEMS = 20_000;
 

@@ -30,7 +30,9 @@ async function inFolder(work) {
 const byHand = () =>
   inFolder(async (folder) => {
     const db = openDatabase(join(folder, 'by-hand.sqlite'), { synchronous: 'FULL' });
-    db.exec('CREATE TABLE bindings (id INTEGER PRIMARY KEY, record_id TEXT NOT NULL, external_id TEXT NOT NULL, sync_date TEXT, data TEXT)');
+    db.exec(
+      'CREATE TABLE bindings (id INTEGER PRIMARY KEY, record_id TEXT NOT NULL, external_id TEXT NOT NULL, sync_date TEXT, data TEXT)',
+    );
     db.exec('CREATE UNIQUE INDEX by_record ON bindings (record_id)');
     db.exec('CREATE UNIQUE INDEX by_external ON bindings (external_id)');
     const insert = db.prepare('INSERT INTO bindings (record_id, external_id, sync_date, data) VALUES (?, ?, ?, ?)');
@@ -60,7 +62,11 @@ const throughLedger = () =>
         const [recordId, externalId] = pair(i);
         requests.push({ command: { op: 'bind', recordId, externalId, syncDate: SYNC_DATE }, context });
       }
-      answers.push(opened.ledger.executeAll(LEDGER, requests).then((results) => results.filter(({ outcome }) => outcome !== 'created').length));
+      answers.push(
+        opened.ledger
+          .executeAll(LEDGER, requests)
+          .then((results) => results.filter(({ outcome }) => outcome !== 'created').length),
+      );
     }
     const wrong = (await Promise.all(answers)).reduce((sum, each) => sum + each, 0);
     if (wrong > 0) throw new Error(`${wrong} binds were not created`);
@@ -96,6 +102,8 @@ const { tookMs, projectedMs, events } = await throughLedger();
 const raw = await rawAppends(events);
 console.log(`table by hand        ${rate(COUNT, hand)} bindings/s`);
 console.log(`raw appends          ${rate(COUNT, raw)} events/s`);
-console.log(`ledger, answered     ${rate(COUNT, tookMs)} bindings/s   ${(hand / tookMs).toFixed(2)} x by hand (target 0.5)   ${(raw / tookMs).toFixed(2)} x raw appends (target 0.6)`);
+console.log(
+  `ledger, answered     ${rate(COUNT, tookMs)} bindings/s   ${(hand / tookMs).toFixed(2)} x by hand (target 0.5)   ${(raw / tookMs).toFixed(2)} x raw appends (target 0.6)`,
+);
 console.log(`ledger, projected    ${rate(COUNT, projectedMs)} bindings/s   ${(hand / projectedMs).toFixed(2)} x by hand`);
 console.log(`resident memory      ${Math.round(process.memoryUsage.rss() / 1048576)} MB`);

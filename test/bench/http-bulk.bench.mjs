@@ -54,13 +54,13 @@ async function inProcess(prefix, count) {
 async function throughHttp(prefix, count) {
   const client = fork(new URL('./http-client.mjs', import.meta.url), [`${url}${PATH}`, prefix, String(count)]);
   const [{ answers, refused, seconds }] = await once(client, 'message');
-  if (answers !== count || refused > 0) throw new Error(`${answers} answers, ${refused} pieces with refusals, to ${count} commands`);
+  if (answers !== count || refused > 0)
+    throw new Error(`${answers} answers, ${refused} pieces with refusals, to ${count} commands`);
   return seconds;
 }
 
 const rate = (seconds) => `${Math.round(COMMANDS / seconds).toLocaleString('en')}/s`;
 const projected = () => opened.queries.await(LEDGER, { atLeast: 'head', timeoutMs: 600_000 });
-const megabytes = () => process.memoryUsage().rss / 1_048_576;
 
 async function ratio(turns) {
   await inProcess('warm', 5_000);
@@ -76,14 +76,24 @@ async function ratio(turns) {
   console.log(`through HTTP ${(best(times.process) / best(times.http)).toFixed(2)} × in process (wanted: 0.70)`);
 }
 
+const MEGABYTE = 1_048_576;
+const shown = ({ rss, heapTotal, heapUsed, external }) =>
+  `${Math.round(rss / MEGABYTE)} MB resident (heap ${Math.round(heapUsed / MEGABYTE)} of ${Math.round(heapTotal / MEGABYTE)}, external ${Math.round(external / MEGABYTE)})`;
+
 async function memory() {
-  let most = megabytes();
+  console.log(`before: ${shown(process.memoryUsage())}`);
+  let most = process.memoryUsage();
   const watching = setInterval(() => {
-    most = Math.max(most, megabytes());
+    const now = process.memoryUsage();
+    if (now.rss > most.rss) most = now;
   }, 200);
+  const telling = setInterval(() => console.log(`so far: ${shown(process.memoryUsage())}`), 10_000);
   const seconds = await throughHttp('m', COMMANDS);
   clearInterval(watching);
-  console.log(`${COMMANDS.toLocaleString('en')} lines in ${seconds.toFixed(1)} s, ${rate(seconds)}; at most ${Math.round(most)} MB resident (wanted: under 300)`);
+  clearInterval(telling);
+  console.log(
+    `${COMMANDS.toLocaleString('en')} lines in ${seconds.toFixed(1)} s, ${rate(seconds)}; at most ${shown(most)} (wanted: under 300 MB)`,
+  );
 }
 
 try {

@@ -18,5 +18,5 @@ const result = await autocannon({
     },
   ],
 });
-process.send({ rate: result['2xx'] / result.duration, others: result.non2xx + result.errors });
+process.send({ answers: result['2xx'], rate: result['2xx'] / result.duration, others: result.non2xx + result.errors });
 process.disconnect();

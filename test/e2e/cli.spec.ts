@@ -14,6 +14,8 @@ const SERVER = join(root, 'dist/apps/server/src/main.js');
 const LEDGER = ['shop', 'shop.product'];
 /** Enough to be in the middle of when the first progress is kept. */
 const MANY = 5_000;
+/** Programs that start, import and stop several times over get longer than the others, on a busy machine too. */
+const LONG_MS = 90_000;
 
 interface Ended {
   code: number | null;
@@ -107,66 +109,74 @@ async function backend(id: string): Promise<[string, string]> {
 }
 
 describe('one binding at a time', () => {
-  it('binds, finds, synchronizes, moves and unbinds', async () => {
-    const bound = JSON.parse(
-      await ok(ledger('bind', ...LEDGER, '1', 'a', '--data', '{"group":"g"}', '--sync-date', '2026-01-01T00:00:00Z', '--json')),
-    ) as Record<string, object>;
-    expect(bound).toMatchObject({
-      outcome: 'created',
-      binding: { recordId: '1', externalId: 'a', syncDate: '2026-01-01T00:00:00.000Z' },
-    });
-    expect(JSON.parse(await ok(ledger('lookup', ...LEDGER, '--external', 'a', '--json')))).toEqual(
-      expect.objectContaining({ recordId: '1', data: { group: 'g' } }),
-    );
-    expect(await ok(ledger('sync', ...LEDGER, '--record', '1', '--sync-date', '2026-02-01T00:00:00Z'))).toMatch(
-      /^outcome +synced\n[^]*sync date +2026-02-01T00:00:00.000Z\n/,
-    );
-    expect(await ok(ledger('move', ...LEDGER, '--record', '1', '--to', '2'))).toMatch(
-      /^moved\nrecord +external id[^\n]*\n2 +a +bound /,
-    );
-    expect(await ok(ledger('list', ...LEDGER, '--where', 'group=g'))).toMatch(
-      /^record +external id +state [^\n]*\n2 +a +bound +2026-02-01[^\n]*\{"group":"g"\}\n$/,
-    );
-    expect(linesOf(await ok(ledger('unbind', ...LEDGER, '--external', 'a', '--reason', 'gone', '--json')))).toMatchObject([
-      { outcome: 'unbound' },
-    ]);
-    expect(await ok(ledger('unbind', ...LEDGER, '--external', 'a'))).toBe('outcome  unchanged\n');
-    const events = linesOf(await ok(ledger('events', ...LEDGER, '--json'))).map(({ type }) => type);
-    expect(events).toEqual(['LedgerOpened', 'BindingCreated', 'SyncDateUpdated', 'BindingMoved', 'BindingRemoved']);
-    expect(await ok(ledger('status', ...LEDGER))).toMatch(/^state +open\nlive +0\n[^]*unbound +1\n/);
-    expect(JSON.parse(await ok(ledger('digest', ...LEDGER, '--json')))).toMatchObject({
-      ledger: 'shop/shop.product',
-      revision: 4,
-    });
-  });
+  it(
+    'binds, finds, synchronizes, moves and unbinds',
+    async () => {
+      const bound = JSON.parse(
+        await ok(ledger('bind', ...LEDGER, '1', 'a', '--data', '{"group":"g"}', '--sync-date', '2026-01-01T00:00:00Z', '--json')),
+      ) as Record<string, object>;
+      expect(bound).toMatchObject({
+        outcome: 'created',
+        binding: { recordId: '1', externalId: 'a', syncDate: '2026-01-01T00:00:00.000Z' },
+      });
+      expect(JSON.parse(await ok(ledger('lookup', ...LEDGER, '--external', 'a', '--json')))).toEqual(
+        expect.objectContaining({ recordId: '1', data: { group: 'g' } }),
+      );
+      expect(await ok(ledger('sync', ...LEDGER, '--record', '1', '--sync-date', '2026-02-01T00:00:00Z'))).toMatch(
+        /^outcome +synced\n[^]*sync date +2026-02-01T00:00:00.000Z\n/,
+      );
+      expect(await ok(ledger('move', ...LEDGER, '--record', '1', '--to', '2'))).toMatch(
+        /^moved\nrecord +external id[^\n]*\n2 +a +bound /,
+      );
+      expect(await ok(ledger('list', ...LEDGER, '--where', 'group=g'))).toMatch(
+        /^record +external id +state [^\n]*\n2 +a +bound +2026-02-01[^\n]*\{"group":"g"\}\n$/,
+      );
+      expect(linesOf(await ok(ledger('unbind', ...LEDGER, '--external', 'a', '--reason', 'gone', '--json')))).toMatchObject([
+        { outcome: 'unbound' },
+      ]);
+      expect(await ok(ledger('unbind', ...LEDGER, '--external', 'a'))).toBe('outcome  unchanged\n');
+      const events = linesOf(await ok(ledger('events', ...LEDGER, '--json'))).map(({ type }) => type);
+      expect(events).toEqual(['LedgerOpened', 'BindingCreated', 'SyncDateUpdated', 'BindingMoved', 'BindingRemoved']);
+      expect(await ok(ledger('status', ...LEDGER))).toMatch(/^state +open\nlive +0\n[^]*unbound +1\n/);
+      expect(JSON.parse(await ok(ledger('digest', ...LEDGER, '--json')))).toMatchObject({
+        ledger: 'shop/shop.product',
+        revision: 4,
+      });
+    },
+    LONG_MS,
+  );
 
-  it('keeps backends, their states, and their passwords to itself', async () => {
-    await backend('keep');
-    const changed = await ledgerWith(
-      'secret of the input\n',
-      'backends',
-      'change',
-      'keep',
-      '--username',
-      'u',
-      '--password-stdin',
-      '--json',
-    );
-    expect(changed.code).toBe(0);
-    expect(JSON.parse(changed.out)).toMatchObject({ username: 'u', hasPassword: true });
-    await ok(ledger('backends', 'change', 'keep', '--password-env', 'SHOP_PASSWORD', '--version', '1'));
-    expect(await ok(ledger('backends', 'pause', 'keep'))).toMatch(/state +paused/);
-    const paused = await ledger('bind', 'keep', 'shop.product', '1', 'a', '--json');
-    expect([paused.code, JSON.parse(paused.err)]).toEqual([
-      5,
-      { error: expect.objectContaining({ code: 'BACKEND_PAUSED', retryable: true }) as object },
-    ]);
-    await ok(ledger('backends', 'resume', 'keep'));
-    await ok(ledger('backends', 'retire', 'keep', '--reason', 'over'));
-    const history = await ok(ledger('backends', 'history', 'keep'));
-    expect(history).toMatch(/BackendRegistered[^]*BackendPaused[^]*BackendResumed/);
-    expect(history + changed.out + changed.err).not.toMatch(/secret of|of the variable/);
-  });
+  it(
+    'keeps backends, their states, and their passwords to itself',
+    async () => {
+      await backend('keep');
+      const changed = await ledgerWith(
+        'secret of the input\n',
+        'backends',
+        'change',
+        'keep',
+        '--username',
+        'u',
+        '--password-stdin',
+        '--json',
+      );
+      expect(changed.code).toBe(0);
+      expect(JSON.parse(changed.out)).toMatchObject({ username: 'u', hasPassword: true });
+      await ok(ledger('backends', 'change', 'keep', '--password-env', 'SHOP_PASSWORD', '--version', '1'));
+      expect(await ok(ledger('backends', 'pause', 'keep'))).toMatch(/state +paused/);
+      const paused = await ledger('bind', 'keep', 'shop.product', '1', 'a', '--json');
+      expect([paused.code, JSON.parse(paused.err)]).toEqual([
+        5,
+        { error: expect.objectContaining({ code: 'BACKEND_PAUSED', retryable: true }) as object },
+      ]);
+      await ok(ledger('backends', 'resume', 'keep'));
+      await ok(ledger('backends', 'retire', 'keep', '--reason', 'over'));
+      const history = await ok(ledger('backends', 'history', 'keep'));
+      expect(history).toMatch(/BackendRegistered[^]*BackendPaused[^]*BackendResumed/);
+      expect(history + changed.out + changed.err).not.toMatch(/secret of|of the variable/);
+    },
+    LONG_MS,
+  );
 
   it('looks up many, in their order', async () => {
     const many = await backend('many');
@@ -208,14 +218,18 @@ describe('exit codes', () => {
     expect(ended.err).not.toMatch(/\n\s+at /);
   });
 
-  it('5: nothing answers there, or the folder is in use', async () => {
-    const nobody = start(['--url', 'http://127.0.0.1:9', 'types', 'list']).ended;
-    const inUse = await start(['--data', serverFolder, 'types', 'list']).ended;
-    expect([inUse.code, inUse.out]).toEqual([5, '']);
-    expect(inUse.err).toMatch(/^ledger: [^\n]* is in use [^\n]*--url[^\n]*\n$/);
-    const { code, err } = await nobody;
-    expect([code, err]).toEqual([5, expect.stringMatching(/^ledger: UNREACHABLE: [^\n]*\n$/)]);
-  });
+  it(
+    '5: nothing answers there, or the folder is in use',
+    async () => {
+      const nobody = start(['--url', 'http://127.0.0.1:9', 'types', 'list']).ended;
+      const inUse = await start(['--data', serverFolder, 'types', 'list']).ended;
+      expect([inUse.code, inUse.out]).toEqual([5, '']);
+      expect(inUse.err).toMatch(/^ledger: [^\n]* is in use [^\n]*--url[^\n]*\n$/);
+      const { code, err } = await nobody;
+      expect([code, err]).toEqual([5, expect.stringMatching(/^ledger: UNREACHABLE: [^\n]*\n$/)]);
+    },
+    LONG_MS,
+  );
 });
 
 describe('import and export', () => {
@@ -242,37 +256,41 @@ describe('import and export', () => {
     expect(readdirSync(dirname(input))).toEqual(['in.csv']);
   });
 
-  it('brings back what it exported, in both formats', async () => {
-    const [from, ndjson, csv] = [await backend('from'), await backend('to-ndjson'), await backend('to-csv')];
-    const rows = [
-      '{"recordId":1,"externalId":"a,\\"b\\"","data":{"group":"ä","n":[1,null]}}',
-      '{"op":"bind","recordId":2}',
-      '{"recordId":3,"externalId":" c ","syncDate":null}',
-      '{"op":"unbind","recordId":9}',
-      '{',
-    ];
-    const imported = await ledgerWith(rows.join('\n'), 'import', ...from, '-', '--json');
-    expect([imported.code, JSON.parse(imported.out)]).toEqual([
-      4,
-      { complete: true, lines: 5, done: 4, refused: 1, outcomes: { created: 3, unchanged: 1 }, refusals: { MALFORMED: 1 } },
-    ]);
-    const what = async (name: [string, string]) =>
-      (await allOf(client.ledger(...name).bindings({}, { atLeast: 'head' }))).map(
-        ({ recordId, externalId, syncDate, data, state }) => ({ recordId, externalId, syncDate, data, state }),
-      );
-    const original = await what(from);
-    expect(original).toHaveLength(3);
-    const file = join(folder(), 'out.csv');
-    expect(await ok(ledger('export', ...from, '--format', 'csv', '--out', file))).toMatch(/^bindings +3\n/);
-    expect(readdirSync(dirname(file))).toEqual(['out.csv']);
-    await ok(ledger('import', ...csv, file));
-    await ok(ledgerWith(await ok(ledger('export', ...from)), 'import', ...ndjson, '-'));
-    expect(await what(csv)).toEqual(original);
-    expect(await what(ndjson)).toEqual(original);
-    // Under the final name stands a whole file or none.
-    const failed = await ledger('export', 'nope', 'shop.product', '--out', join(folder(), 'none'));
-    expect(failed.code).toBe(3);
-  });
+  it(
+    'brings back what it exported, in both formats',
+    async () => {
+      const [from, ndjson, csv] = [await backend('from'), await backend('to-ndjson'), await backend('to-csv')];
+      const rows = [
+        '{"recordId":1,"externalId":"a,\\"b\\"","data":{"group":"ä","n":[1,null]}}',
+        '{"op":"bind","recordId":2}',
+        '{"recordId":3,"externalId":" c ","syncDate":null}',
+        '{"op":"unbind","recordId":9}',
+        '{',
+      ];
+      const imported = await ledgerWith(rows.join('\n'), 'import', ...from, '-', '--json');
+      expect([imported.code, JSON.parse(imported.out)]).toEqual([
+        4,
+        { complete: true, lines: 5, done: 4, refused: 1, outcomes: { created: 3, unchanged: 1 }, refusals: { MALFORMED: 1 } },
+      ]);
+      const what = async (name: [string, string]) =>
+        (await allOf(client.ledger(...name).bindings({}, { atLeast: 'head' }))).map(
+          ({ recordId, externalId, syncDate, data, state }) => ({ recordId, externalId, syncDate, data, state }),
+        );
+      const original = await what(from);
+      expect(original).toHaveLength(3);
+      const file = join(folder(), 'out.csv');
+      expect(await ok(ledger('export', ...from, '--format', 'csv', '--out', file))).toMatch(/^bindings +3\n/);
+      expect(readdirSync(dirname(file))).toEqual(['out.csv']);
+      await ok(ledger('import', ...csv, file));
+      await ok(ledgerWith(await ok(ledger('export', ...from)), 'import', ...ndjson, '-'));
+      expect(await what(csv)).toEqual(original);
+      expect(await what(ndjson)).toEqual(original);
+      // Under the final name stands a whole file or none.
+      const failed = await ledger('export', 'nope', 'shop.product', '--out', join(folder(), 'none'));
+      expect(failed.code).toBe(3);
+    },
+    LONG_MS,
+  );
 
   it('ends quietly when its reader has seen enough', async () => {
     const { child, ended } = start(['--url', url, 'list', 'from', 'shop.product', '--json']);
@@ -280,59 +298,71 @@ describe('import and export', () => {
     expect(await ended).toMatchObject({ code: 0, err: '' });
   });
 
-  it('stops in the middle when it is told to, and goes on', async () => {
-    const told = await backend('told');
-    const input = manyRows();
-    const first = start(['--url', url, 'import', ...told, input]);
-    await inTheMiddle(input, first.child);
-    first.child.kill('SIGINT');
-    const stopped = await first.ended;
-    expect([stopped.code, stopped.err]).toEqual([
-      130,
-      expect.stringMatching(/\nstopped after line \d+; the same command with --resume goes on from there\n$/),
-    ]);
-    const again = await ledger('import', ...told, input);
-    expect([again.code, again.err]).toEqual([2, expect.stringContaining('--resume')]);
-    const { code, out, err } = await ledger('import', ...told, input, '--resume', '--json');
-    expect([code, JSON.parse(out)]).toEqual([4, complete]);
-    expect(err).toContain(`goes on after line ${/after line (\d+)/.exec(stopped.err)?.[1]}`);
-    expect(await client.ledger(...told).status({ atLeast: 'head' })).toMatchObject({ live: MANY - 1, headRevision: MANY - 1 });
-  });
+  it(
+    'stops in the middle when it is told to, and goes on',
+    async () => {
+      const told = await backend('told');
+      const input = manyRows();
+      const first = start(['--url', url, 'import', ...told, input]);
+      await inTheMiddle(input, first.child);
+      first.child.kill('SIGINT');
+      const stopped = await first.ended;
+      expect([stopped.code, stopped.err]).toEqual([
+        130,
+        expect.stringMatching(/\nstopped after line \d+; the same command with --resume goes on from there\n$/),
+      ]);
+      const again = await ledger('import', ...told, input);
+      expect([again.code, again.err]).toEqual([2, expect.stringContaining('--resume')]);
+      const { code, out, err } = await ledger('import', ...told, input, '--resume', '--json');
+      expect([code, JSON.parse(out)]).toEqual([4, complete]);
+      expect(err).toContain(`goes on after line ${/after line (\d+)/.exec(stopped.err)?.[1]}`);
+      expect(await client.ledger(...told).status({ atLeast: 'head' })).toMatchObject({ live: MANY - 1, headRevision: MANY - 1 });
+    },
+    LONG_MS,
+  );
 });
 
 describe('on a data folder', () => {
-  it('begins a ledger where there is none', async () => {
-    const fresh = join(folder(), 'data');
-    expect(await start(['--data', fresh, 'types', 'list']).ended).toMatchObject({
-      code: 0,
-      out: '',
-      err: `a new ledger begins in ${fresh}\nnothing found\n`,
-    });
-    expect(existsSync(fresh)).toBe(true);
-  });
+  it(
+    'begins a ledger where there is none',
+    async () => {
+      const fresh = join(folder(), 'data');
+      expect(await start(['--data', fresh, 'types', 'list']).ended).toMatchObject({
+        code: 0,
+        out: '',
+        err: `a new ledger begins in ${fresh}\nnothing found\n`,
+      });
+      expect(existsSync(fresh)).toBe(true);
+    },
+    LONG_MS,
+  );
 
-  it('survives kill -9 in the middle of an import, and goes on without a duplicate', async () => {
-    await stopServer();
-    const place = ['--data', serverFolder];
-    const embedded = (...args: string[]) => start([...place, ...args]).ended;
-    await ok(embedded('backends', 'add', 'killed', '--type', 'shop', '--location', 'https://killed.example.org'));
-    const killed = ['killed', 'shop.product'];
-    const [input, refused] = [manyRows(), join(folder(), 'refused')];
-    const first = start([...place, 'import', ...killed, input, '--refused', refused]);
-    await inTheMiddle(input, first.child);
-    first.child.kill('SIGKILL');
-    expect((await first.ended).signal).toBe('SIGKILL');
-    const resumed = await embedded('import', ...killed, input, '--resume', '--json');
-    expect([resumed.code, JSON.parse(resumed.out)]).toEqual([4, complete]);
-    expect(linesOf(readFileSync(refused, 'utf8'))).toMatchObject([{ line: 500, code: 'MALFORMED' }]);
-    expect(readdirSync(dirname(input))).toEqual(['many.ndjson']);
-    // One event a binding: nothing was done twice.
-    expect(JSON.parse(await ok(embedded('status', ...killed, '--json')))).toMatchObject({
-      live: MANY - 1,
-      unbound: 0,
-      headRevision: MANY - 1,
-    });
-  });
+  it(
+    'survives kill -9 in the middle of an import, and goes on without a duplicate',
+    async () => {
+      await stopServer();
+      const place = ['--data', serverFolder];
+      const embedded = (...args: string[]) => start([...place, ...args]).ended;
+      await ok(embedded('backends', 'add', 'killed', '--type', 'shop', '--location', 'https://killed.example.org'));
+      const killed = ['killed', 'shop.product'];
+      const [input, refused] = [manyRows(), join(folder(), 'refused')];
+      const first = start([...place, 'import', ...killed, input, '--refused', refused]);
+      await inTheMiddle(input, first.child);
+      first.child.kill('SIGKILL');
+      expect((await first.ended).signal).toBe('SIGKILL');
+      const resumed = await embedded('import', ...killed, input, '--resume', '--json');
+      expect([resumed.code, JSON.parse(resumed.out)]).toEqual([4, complete]);
+      expect(linesOf(readFileSync(refused, 'utf8'))).toMatchObject([{ line: 500, code: 'MALFORMED' }]);
+      expect(readdirSync(dirname(input))).toEqual(['many.ndjson']);
+      // One event a binding: nothing was done twice.
+      expect(JSON.parse(await ok(embedded('status', ...killed, '--json')))).toMatchObject({
+        live: MANY - 1,
+        unbound: 0,
+        headRevision: MANY - 1,
+      });
+    },
+    LONG_MS,
+  );
 });
 
 const complete = {

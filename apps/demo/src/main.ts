@@ -86,8 +86,10 @@ async function changeThings(client: BindingLedgerClient): Promise<void> {
   const shop = new Binder(ledgerOf(client, COUNTRY_SYSTEMS, 0));
   const ledger = ledgerOf(client, COUNTRY_SYSTEMS, 0);
   const renamed = await ledger.bind({ recordId: 'GBR', externalId: 'UK', ifBound: 'replace' });
+  const fresh = { atLeast: renamed.revision };
+  const [uk, gb] = [await shop.toInternal('UK', { unwrap: true, ...fresh }), await shop.toInternal('GB', fresh)];
   line(
-    `the shop renames GB to UK: ${renamed.outcome}; UK is record ${await shop.toInternal('UK', { unwrap: true })}, GB is ${String(await shop.toInternal('GB'))}`,
+    `the shop renames GB to UK: ${renamed.outcome}; UK is now record ${uk}, and GB ${gb === undefined ? 'is not bound' : 'IS STILL BOUND'}`,
   );
   try {
     await ledger.bind({ recordId: 'UKR', externalId: 'UK', ifBound: 'replace' });

@@ -16,9 +16,9 @@ import { MAX_DATA_BYTES, MAX_SYNC_DATE_AHEAD_MS, jsonEqual, mergePatch, utf8Leng
 export interface Circumstances {
   /** What the events will say was their time: ISO 8601, UTC, milliseconds. */
   at: string;
-  newId(): string;
+  newId: () => string;
   /** What in the data the ledger's schema does not admit; empty when it admits it. */
-  problemsOf(data: JsonObject, rules: LedgerRules): Problem[];
+  problemsOf: (data: JsonObject, rules: LedgerRules) => Problem[];
 }
 
 /** The events of a command, and its outcome. The bindings that it names are to be read from the view after the events. */

@@ -44,8 +44,8 @@ export interface DecidedBatch {
 }
 
 export interface BatchTools {
-  clock(): number;
-  newId(): string;
+  clock: () => number;
+  newId: () => string;
   problemsOf: Circumstances['problemsOf'];
   maxBytes: number;
 }

@@ -21,7 +21,7 @@ export class ProjectionProgress {
     this.reported.set(key, { ledger, checkpoint, at });
     const waiting = this.waiters.get(key);
     if (waiting === undefined) return;
-    for (const waiter of [...waiting]) waiter.wake();
+    for (const waiter of waiting) waiter.wake();
   };
 
   /** Waits until the read model has applied the revision; `NOT_YET_PROJECTED` when that takes too long. */
@@ -52,7 +52,7 @@ export class ProjectionProgress {
           resolve();
         },
       };
-      const timer = setTimeout(waiter.wake, timeoutMs);
+      const timer = setTimeout(() => waiter.wake(), timeoutMs);
       waiting.add(waiter);
     });
   }

@@ -11,6 +11,7 @@ import {
   type RequestContext,
 } from '#domain';
 import { EventStoreError } from '#event-store';
+import { VaultError } from '#vault';
 import {
   deleteRecord,
   idMaker,
@@ -206,7 +207,8 @@ async function answerOf<T>(query: () => Promise<T>): Promise<T | Refusal> {
   try {
     return await query();
   } catch (error) {
-    if (error instanceof EventStoreError || error instanceof ReadModelError) return refusalOfStore(error);
+    if (error instanceof EventStoreError || error instanceof ReadModelError || error instanceof VaultError)
+      return refusalOfStore(error);
     throw error;
   }
 }

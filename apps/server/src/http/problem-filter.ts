@@ -1,6 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { EventStoreError } from '#event-store';
+import { VaultError } from '#vault';
 import { refusalOfStore } from '#ledger';
 import { ReadModelError } from '#read-model';
 import { RETRY_AFTER_SECONDS } from './problem-codes.js';
@@ -41,7 +42,8 @@ export function problemOfError(error: unknown, request: FastifyRequest): Problem
 
 export function refusalOfError(error: unknown): Refused | undefined {
   if (error instanceof RefusedError) return error.refusal;
-  if (error instanceof EventStoreError || error instanceof ReadModelError) return refusalOfStore(error);
+  if (error instanceof EventStoreError || error instanceof ReadModelError || error instanceof VaultError)
+    return refusalOfStore(error);
   // Nest wraps what Fastify threw.
   if (error instanceof HttpException && error.cause !== undefined) return refusalOfError(error.cause);
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };

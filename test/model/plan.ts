@@ -49,11 +49,42 @@ export interface Plan {
   clockOffsetsMs: number[];
 }
 
-/** What a run is about: commands on bindings; the ledgers' rules and states; or the end of a backend. */
-type Theme = 'bindings' | 'control' | 'retirement';
+/** What a run is about, and so how often each kind of step is taken in it. */
+type Theme = 'bindings' | 'lookups' | 'opening' | 'control' | 'retirement';
+
+interface Weights {
+  control: number;
+  retire: number;
+  delete: number;
+  rebuild: number;
+  lookup: number;
+  foreign: number;
+  unbind: number;
+  /** How likely a step is about the first ledger, and not any. */
+  firstLedger: number;
+}
+
+const BASE: Weights = {
+  control: 0.1,
+  retire: 0.1,
+  delete: 0.2,
+  rebuild: 0.2,
+  lookup: 4,
+  foreign: 2,
+  unbind: 3,
+  firstLedger: 0.9,
+};
+const THEMES: Record<Theme, Weights> = {
+  bindings: { ...BASE, foreign: 4 },
+  lookups: { ...BASE, lookup: 14, rebuild: 2 },
+  opening: { ...BASE, control: 6, firstLedger: 0 },
+  control: { ...BASE, control: 4, firstLedger: 0.7 },
+  retirement: { ...BASE, control: 5, retire: 5, delete: 3, unbind: 10, firstLedger: 0.5 },
+};
 
 export const PROCESSES = 4;
 export const CLIENTS = 10;
+const LEDGER_COUNT = 4;
 const RECORDS = ['r1', 'r2', 'r3', 'r4'];
 const EXTERNAL_IDS = ['e1', 'e2', 'e3', 'e4'];
 const DATES = ['2026-03-01T00:00:00.000Z', '2026-03-02T00:00:00.000Z', '2026-03-02T12:00:00.000Z', '2026-03-03T00:00:00.000Z'];
@@ -72,8 +103,7 @@ const CRASHES: FaultRates = { ...NO_FAULTS, documents: 0.03, projectorCrash: 0.0
 
 export function planOf(seed: number): Plan {
   const random = new Random(seed);
-  const theme = random.pick(['bindings', 'bindings', 'control', 'retirement'] as const);
-  const generator = new StepGenerator(random, theme);
+  const generator = new StepGenerator(random, THEMES[random.pick(Object.keys(THEMES) as Theme[])]);
   const length = random.between(30, 60);
   return {
     seed,
@@ -85,7 +115,7 @@ export function planOf(seed: number): Plan {
       tailEvents: random.pick([8, 20, 1_000]),
       projectionEvents: random.between(1, 8),
     },
-    clockOffsetsMs: Array.from({ length: PROCESSES }, () => (random.chance(0.02) ? 20_000 : random.between(-2_000, 2_000))),
+    clockOffsetsMs: Array.from({ length: PROCESSES }, () => (random.chance(0.03) ? 20_000 : random.between(-2_000, 2_000))),
   };
 }
 
@@ -95,21 +125,21 @@ class StepGenerator {
 
   constructor(
     private readonly random: Random,
-    private readonly theme: Theme,
+    private readonly weights: Weights,
   ) {}
 
   step(): Step {
-    const { random, theme } = this;
-    const at = { client: random.below(CLIENTS), ledger: random.chance(0.8) ? 0 : 1 };
+    const { random, weights } = this;
+    const at = { client: random.below(CLIENTS), ledger: random.chance(weights.firstLedger) ? 0 : random.below(LEDGER_COUNT) };
     const kind = random.weighted([
       [10, 'command'],
       [2, 'group'],
-      [2, 'repeat'],
-      [5, 'lookup'],
-      [2, 'foreign'],
-      [theme === 'bindings' ? 0.2 : 3, 'control'],
-      [theme === 'retirement' ? 3 : 0.2, 'delete'],
-      [theme === 'bindings' ? 0.8 : 0.2, 'rebuild'],
+      [3, 'repeat'],
+      [weights.lookup, 'lookup'],
+      [weights.foreign, 'foreign'],
+      [weights.control, 'control'],
+      [weights.delete, 'delete'],
+      [weights.rebuild, 'rebuild'],
       [0.1, 'night'],
     ] as const);
     if (kind === 'control') return { ...at, kind, action: this.action() };
@@ -123,11 +153,10 @@ class StepGenerator {
   }
 
   private action(): ControlAction {
-    const retire = this.theme === 'retirement' ? 3 : 0.1;
     return this.random.weighted([
       [1, 'pause'],
       [1.5, 'resume'],
-      [retire, 'retire'],
+      [this.weights.retire, 'retire'],
       [1, 'one'],
       [1, 'many'],
     ] as const);
@@ -149,16 +178,16 @@ class StepGenerator {
   }
 
   private request(): Command {
-    const { random } = this;
+    const { random, weights } = this;
     const recordId = random.pick(RECORDS);
     const externalId = random.pick(EXTERNAL_IDS);
     const target = random.chance(0.5) ? { recordId } : { externalId };
     const op = random.weighted([
-      [this.theme === 'retirement' ? 4 : 8, 'bind'],
-      [this.theme === 'retirement' ? 1 : 2, 'pending'],
+      [8, 'bind'],
+      [2, 'pending'],
       [3, 'sync'],
       [2, 'changeData'],
-      [4, 'unbind'],
+      [weights.unbind, 'unbind'],
       [2, 'move'],
     ] as const);
     if (op === 'pending') return { op: 'bind', recordId };
@@ -182,7 +211,7 @@ class StepGenerator {
   private lookup(): Lookup {
     const { random } = this;
     const some = (ids: string[]) => random.shuffled(ids).slice(0, random.between(1, 3));
-    const by = random.pick(['externalId', 'externalIds', 'recordIds', 'recordIds', 'id'] as const);
+    const by = random.pick(['externalId', 'externalId', 'externalIds', 'recordIds', 'recordIds', 'id'] as const);
     if (by === 'externalId') return { by, externalId: random.pick(EXTERNAL_IDS) };
     if (by === 'externalIds') return { by, externalIds: some(EXTERNAL_IDS) };
     if (by === 'recordIds') return { by, recordIds: some(RECORDS) };

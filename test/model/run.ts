@@ -3,7 +3,7 @@ import { AnswerCheck } from './checks/answers.js';
 import { problemsOfControls, problemsOfDeletions, problemsOfFanOut } from './checks/control.js';
 import { problemsOfSightings } from './checks/lookups.js';
 import { problemsOfProjection } from './checks/projection.js';
-import { problemsOfStream } from './checks/stream.js';
+import { problemsOfClocks, problemsOfStream } from './checks/stream.js';
 import type { Plan } from './plan.js';
 import { Clients, type Attempt } from './simulation/clients.js';
 import { LEDGERS, STREAMS } from './simulation/instance.js';
@@ -67,6 +67,7 @@ function check(world: World, clients: Clients): string[] {
     const of = <T extends { ledger: unknown }>(all: readonly T[]) => all.filter((each) => each.ledger === ledger);
     return [
       ...problemsOfStream(truth),
+      ...problemsOfClocks(world.events.stream(STREAMS.ledger(ledger)), truth),
       ...new AnswerCheck(truth).problems(of(clients.attempts)),
       ...problemsOfSightings(truth, of(clients.sightings)),
       ...problemsOfProjection(world, ledger, truth),

@@ -31,7 +31,8 @@ export class NestLogger implements LoggerService {
     this.write('fatal', message, rest);
   }
   error(message: unknown, ...rest: unknown[]): void {
-    this.write('error', message, rest);
+    // What keeps the server from starting is thrown as well, and said in one sentence by whoever starts it.
+    this.write(rest.at(-1) === 'ExceptionHandler' ? 'debug' : 'error', message, rest);
   }
   warn(message: unknown, ...rest: unknown[]): void {
     this.write('warn', message, rest);

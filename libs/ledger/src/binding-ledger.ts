@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS, type LedgerLimits } from './limits.js';
 import { locateResult, type LocatedResult } from './located.js';
 import { ProjectionProgress } from './progress.js';
 import type { ProjectionTrouble } from './projector.js';
-import { LedgerQueries } from './queries.js';
+import { LedgerQueries, type QueryTools } from './queries.js';
 import type { StreamNames } from './streams.js';
 import { LedgerWriter, systemTools, type CheckLedger, type OpenLedger, type WriterObserver, type WriterTools } from './writer.js';
 
@@ -20,6 +20,7 @@ export interface BindingLedgerParts {
   open: OpenLedger;
   check: CheckLedger;
   problemsOf: BatchTools['problemsOf'];
+  notYet?: QueryTools['notYet'];
   limits?: Partial<LedgerLimits>;
   observer?: WriterObserver;
   clock?: () => number;
@@ -48,7 +49,7 @@ export class BindingLedger {
       newId: idMaker(),
     };
     if (parts.clock !== undefined) this.tools.clock = parts.clock;
-    this.queries = new LedgerQueries({ store, readModel, streams, progress, check });
+    this.queries = new LedgerQueries({ store, readModel, streams, progress, check, notYet: parts.notYet });
   }
 
   /** Does one command. Business refusals are answers; a broken invariant throws. */

@@ -58,6 +58,8 @@ export interface QueryTools {
   streams: StreamNames;
   progress: ProjectionProgress;
   check: CheckLedger;
+  /** Why nothing can be answered yet: a read model that is being made anew knows less than was bound. */
+  notYet?: () => Refusal | undefined;
 }
 
 /** Everything that is asked of one ledger. Answers come from the read model; what it cannot know comes from the stream. */
@@ -210,8 +212,8 @@ export class LedgerQueries {
   }
 
   /** Every live binding of a record, on all backends. */
-  async ofLocalRecord(localModel: string, recordId: string, includeUnbound: boolean): Promise<LocatedBinding[]> {
-    return this.tools.readModel.findOfLocalRecord(localModel, recordId, includeUnbound);
+  async ofLocalRecord(localModel: string, recordId: string, includeUnbound: boolean): Promise<LocatedBinding[] | Refusal> {
+    return this.tools.notYet?.() ?? this.tools.readModel.findOfLocalRecord(localModel, recordId, includeUnbound);
   }
 
   /** Waits until the read model is as fresh as asked. */
@@ -219,7 +221,7 @@ export class LedgerQueries {
     ledger: LedgerName,
     { atLeast, timeoutMs = DEFAULT_FRESHNESS_TIMEOUT_MS }: Freshness = {},
   ): Promise<Refusal | undefined> {
-    if (atLeast === undefined) return undefined;
+    if (atLeast === undefined) return this.tools.notYet?.();
     const revision = atLeast === 'head' ? await this.tools.store.headRevision(this.tools.streams.ledger(ledger)) : atLeast;
     return this.tools.progress.reach(ledger, revision, timeoutMs);
   }
@@ -238,7 +240,7 @@ export class LedgerQueries {
   }
 
   private async placeFor(ledger: LedgerName, freshness: Freshness | undefined): Promise<Place | Refusal> {
-    const late = freshness?.atLeast === undefined ? undefined : await this.await(ledger, freshness);
+    const late = freshness?.atLeast === undefined ? this.tools.notYet?.() : await this.await(ledger, freshness);
     if (late !== undefined) return late;
     const known = this.localModels.get(ledgerKey(ledger));
     if (known !== undefined) return { backend: ledger.backend, model: ledger.model, localModel: known };

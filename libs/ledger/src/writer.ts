@@ -4,6 +4,7 @@ import { EventStoreError } from '#event-store';
 import { ReadModelError, type ReadModel } from '#read-model';
 import { refusalOfStore, type AppendTools } from './append.js';
 import { BatchDecider, type BatchTools, type CommandGroup, type CommandResult } from './batch.js';
+import { UnknownEvent } from './chain.js';
 import {
   CommandQueue,
   cutRemainder,
@@ -167,7 +168,10 @@ export class LedgerWriter {
     const undecided = prepared === undefined ? [] : jobs;
     if (flight !== undefined && !(await this.flights.land(flight, undecided))) return undefined;
     if (prepared === 'stale') this.queue.putBack(jobs);
-    return prepared === undefined || prepared === 'stale' ? undefined : this.flights.send(prepared);
+    if (prepared === undefined || prepared === 'stale') return undefined;
+    // What the landing told of the clock holds for what was decided meanwhile, too.
+    if (this.trouble !== undefined) return answerAll(jobs, refuse('STORE_UNAVAILABLE', this.trouble));
+    return this.flights.send(prepared);
   }
 
   /** The next batch, without those that waited too long. */
@@ -184,7 +188,7 @@ export class LedgerWriter {
   /** Loads and decides. `undefined`: all jobs have been answered; `stale`: to be done again when the flight has landed. */
   private async prepare(jobs: GroupJob[], flying: boolean): Promise<Prepared | 'stale' | undefined> {
     try {
-      if (this.flights.stopped !== undefined) return answerAll(jobs, refuse('STORE_UNAVAILABLE', this.flights.stopped));
+      if (this.trouble !== undefined) return answerAll(jobs, refuse('STORE_UNAVAILABLE', this.trouble));
       let view = await this.load(jobs, flying);
       if (view instanceof LedgerView && !view.state.opened) {
         const refusal = await this.control.open(jobs);
@@ -227,7 +231,8 @@ export class LedgerWriter {
 
   /** What the stores cannot do is an answer; anything else is a broken invariant and goes to the callers as an error. */
   private failAll(jobs: readonly GroupJob[], error: unknown): undefined {
-    if (error instanceof EventStoreError || error instanceof ReadModelError) return answerAll(jobs, refusalOfStore(error));
+    if (error instanceof EventStoreError || error instanceof ReadModelError || error instanceof UnknownEvent)
+      return answerAll(jobs, refusalOfStore(error));
     this.head.forget();
     for (const job of jobs) job.fail(error);
   }

@@ -19,6 +19,7 @@ import type { ReadModel } from '#read-model';
 import { openSqliteReadModel, READ_MODEL_FILE } from '#read-model/sqlite';
 import type { Vault } from '#vault';
 import { openSqliteVault } from '#vault/sqlite';
+import { CatchUp } from './catch-up.js';
 import { checkConfig, DEFAULT_DATA_FOLDER, LedgerConfigError, type LedgerConfig } from './config.js';
 import { projectInThread, projectInWorker, type Projection } from './projection.js';
 
@@ -100,12 +101,14 @@ async function assemble(config: LedgerConfig, { store, readModel, vault }: Store
     amender: { amend: (name, amend, context) => (amender.ledger as BindingLedger).amend(name, amend, context) },
   });
   const { catalog, backends } = plane;
+  const catchUp = new CatchUp(readModel, await store.endPosition());
   const ledger = (amender.ledger = new BindingLedger({
     store,
     readModel,
     streams,
     progress,
     open: backends.registerLedger,
+    notYet: () => catchUp.refusal,
     check: (name) => checkLedger(name, backends, catalog),
     problemsOf: plane.schemas.problemsOfData,
     limits,
@@ -115,6 +118,7 @@ async function assemble(config: LedgerConfig, { store, readModel, vault }: Store
   const projection = inThread
     ? projectInThread({ store, readModel, streams, progress }, limits.projectionEvents)
     : projectInWorker({ folder: data, prefix: streams.prefix, maxEvents: limits.projectionEvents }, progress);
+  await catchUp.begin(() => projection.troubles().length > 0);
   const resumed = plane.resumeFanOuts();
   let closing: Promise<void> | undefined;
   return {
@@ -128,8 +132,8 @@ async function assemble(config: LedgerConfig, { store, readModel, vault }: Store
     progress,
     ledgersOfLocalModel: (localModel) => plane.ledgersOfLocalModel(localModel),
     resumed,
-    health: () => healthOf({ store, readModel }, ledger, projection),
-    close: () => (closing ??= closeInOrder(ledger, resumed, projection, [readModel, vault, store])),
+    health: () => healthOf({ store, readModel }, ledger, projection, catchUp),
+    close: () => (closing ??= catchUp.stop().then(() => closeInOrder(ledger, resumed, projection, [readModel, vault, store]))),
   };
 }
 
@@ -191,8 +195,9 @@ async function healthOf(
   { store, readModel }: Pick<Stores, 'store' | 'readModel'>,
   ledger: BindingLedger,
   projection: Projection,
+  catchUp: CatchUp,
 ): Promise<LedgerHealth> {
-  const reasons: string[] = [];
+  const reasons: string[] = catchUp.refusal === undefined ? [] : [catchUp.refusal.detail];
   for (const [name, part] of [
     ['event store', store],
     ['read model', readModel],

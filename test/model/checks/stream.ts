@@ -2,6 +2,9 @@ import { isBindingEvent, statusOf, type Binding, type RecordedLedgerEvent } from
 import { canonicalJson, chainHash } from '#ledger';
 import { live, type Moment, type Truth } from '../truth.js';
 
+/** How far a clock may be off, and a little more for those that are nearly as much. */
+const CLOCK_TOLERANCE_MS = 8_000;
+
 /** What the stream of a ledger must be by itself, at each of its revisions. */
 export function problemsOfStream(truth: Truth): string[] {
   return truth.events.flatMap((event) => {
@@ -64,4 +67,26 @@ function problemsOfHolders(moment: Moment): string[] {
     records.add(recordId);
   }
   return problems;
+}
+
+/**
+ * Whether a process whose clock is off stops writing: of events that are recorded ahead of the store's time, and not because
+ * those before them are, each process has as many as it had sent before it could know.
+ */
+export function problemsOfClocks(
+  recorded: readonly { id: string; revision: number; storedAt: string }[],
+  truth: Truth,
+): string[] {
+  const latest = new Map<string, number>();
+  return recorded.flatMap(({ id, revision, storedAt }) => {
+    // The clock is not looked at when a ledger itself is changed.
+    if (!isBindingEvent(truth.events[revision] as RecordedLedgerEvent)) return [];
+    const [at, stored] = [truth.at(revision).at, Date.parse(storedAt)];
+    if (Date.parse(at) - stored <= CLOCK_TOLERANCE_MS || at === truth.at(revision - 1).at) return [];
+    const [writer] = id.split('-') as [string];
+    const before = latest.get(writer) ?? stored;
+    latest.set(writer, stored);
+    const early = stored > before && stored - before < CLOCK_TOLERANCE_MS;
+    return early ? [`@${revision}: ${writer} went on writing, with a clock that is ahead of the store's`] : [];
+  });
 }

@@ -11,18 +11,6 @@ const KEYS_WRITTEN = '  await write(documents, KEYS, keys);\n';
 export const PROJECTING: Mutation[] = [
   {
     section: 5,
-    rule: "a ledger is applied strictly by its own stream's revisions: a gap is read",
-    without: 'what comes is applied',
-    edits: [
-      {
-        file: PROJECTOR,
-        find: 'if (recorded[start]?.revision === checkpoint + 1) return',
-        replace: 'if (recorded[start] !== undefined) return',
-      },
-    ],
-  },
-  {
-    section: 5,
     rule: 'the saved position never passes what is not applied yet',
     without: 'it is saved before',
     edits: [
@@ -141,12 +129,6 @@ export const PROJECTING: Mutation[] = [
         replace: 'for (const event of tail.slice(0, 0)) {\n      if (!isBindingEvent(event)) continue;\n      const binding',
       },
     ],
-  },
-  {
-    section: 5,
-    rule: 'the tail that an answer is from reaches what was being applied',
-    without: 'it reaches as far as it does',
-    edits: [{ file: LOOKUP, find: 'if (head < after.applying) continue;', replace: '' }],
   },
   {
     section: 5,

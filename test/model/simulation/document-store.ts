@@ -3,6 +3,10 @@ import type { BulkResult, BulkWrite, Condition, DocumentStore, Fields, StoredDoc
 import type { FaultRates } from './faults.js';
 import type { Scheduler, SimulatedProcess } from './scheduler.js';
 
+/** Some writes of a bulk take their time, and an upsert twice. */
+const SLOW_WRITES = 0.15;
+const MAX_WRITE_MS = 60;
+
 /** What the document store holds, once for all processes. Each method does one thing to one document, or looks. */
 export class DocumentServer {
   /** Called after each change of a collection. */
@@ -146,13 +150,14 @@ export class SimulatedDocumentStore implements DocumentStore {
     { id, where, set, upsert }: BulkWrite,
     then: (outcome: 'written' | 'missed' | 'duplicate') => void,
   ): void {
-    this.scheduler.later(this.scheduler.network, () => {
+    const afterMs = this.scheduler.random.chance(SLOW_WRITES) ? this.scheduler.random.below(MAX_WRITE_MS) : 0;
+    const inserted = () => then(this.server.insert(collection, { _id: id, ...set }) ? 'written' : 'duplicate');
+    const begin = () => {
       if (this.server.update(collection, id, where, set)) return then('written');
       if (!upsert) return then('missed');
-      this.scheduler.later(this.scheduler.network, () =>
-        then(this.server.insert(collection, { _id: id, ...set }) ? 'written' : 'duplicate'),
-      );
-    });
+      return this.scheduler.later(this.scheduler.network, inserted, { afterMs });
+    };
+    this.scheduler.later(this.scheduler.network, begin, { afterMs });
   }
 
   private call<T>(act: () => T, writes: boolean): Promise<T> {

@@ -16,13 +16,13 @@ import { SimulatedVault } from './vault.js';
 import type { World } from './world.js';
 
 export const BACKEND = 'shop';
-export const MODELS = ['partner', 'product'];
+export const MODELS = ['partner', 'product', 'order', 'invoice'];
 export const LOCAL_MODEL = 'res.partner';
 export const LEDGERS: LedgerName[] = MODELS.map((model) => ({ backend: BACKEND, model }));
 export const STREAMS = new StreamNames();
 const COMMAND_TIMEOUT_MS = 1_500;
 /** Longer than an instance relies on what it knows of a generation. */
-const GRACE_MS = 400;
+const GRACE_MS = 60;
 const SCHEMAS = new JsonSchemas();
 const NO_KEYS = KeyRing.parse(undefined);
 

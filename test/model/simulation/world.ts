@@ -11,7 +11,7 @@ import { Random } from './random.js';
 import { SimulatedReadModel } from './read-model.js';
 import { Scheduler, SimulatedProcess } from './scheduler.js';
 
-const KNOWLEDGE_MS = 150;
+const KNOWLEDGE_MS = 25;
 const MAX_LOOKUP_TAIL = 10_000;
 const PROJECTORS = 3;
 const MAX_RESTART_DELAY_MS = 200;
@@ -28,13 +28,14 @@ export class World {
   /** What no promise of the program under test should end in. */
   readonly errors: unknown[] = [];
   private readonly applied = new Map<string, number>();
+  private readonly checkpoints = new Map<string, number>();
   private projectors: SimulatedProcess[] = [];
   private started = 0;
   private ids = 0;
 
   constructor(readonly plan: Plan) {
     this.scheduler = new Scheduler(new Random(plan.seed + 1));
-    this.events = new EventStoreServer(() => this.scheduler.trueTime);
+    this.events = new EventStoreServer(() => this.scheduler.trueTime, this.scheduler.random);
     this.instances = plan.clockOffsetsMs.map((_, index) => this.startInstance(index));
     for (let index = 0; index < PROJECTORS; index += 1) this.startProjector();
     this.scheduler.afterStep = () => this.crashSomething();
@@ -110,9 +111,18 @@ export class World {
       const pointer = this.documents.get('generations', ledgerKey(ledger));
       if (pointer === undefined) continue;
       const asked = { ...ledger, generation: { in: [pointer['current'], pointer['former']] as string[] } };
-      const applied = Math.min(...this.documents.matching('ledgers', asked).map(({ checkpoint }) => checkpoint as number));
+      const documents = this.documents.matching('ledgers', asked);
+      for (const { _id, checkpoint } of documents) this.noteCheckpoint(_id, checkpoint as number);
+      const applied = Math.min(...documents.map(({ checkpoint }) => checkpoint as number));
       if (applied > this.appliedTo(ledger)) this.applied.set(ledgerKey(ledger), applied);
     }
+  }
+
+  private noteCheckpoint(document: string, checkpoint: number): void {
+    const before = this.checkpoints.get(document) ?? -1;
+    if (checkpoint < before)
+      this.errors.push(new Error(`the checkpoint of ${document} goes back from ${before} to ${checkpoint}`));
+    this.checkpoints.set(document, checkpoint);
   }
 
   private startInstance(index: number): Instance {

@@ -1,6 +1,6 @@
 /** The folder tree is the architecture: what may import what, and how large things may be. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
   encoding: 'utf8',
 })
   .split('\n')
-  .filter((file) => /^(apps|libs|examples)\//.test(file));
+  .filter((file) => /^(apps|libs|examples)\//.test(file) && existsSync(join(root, file)));
 const programs = files.filter((file) => !/\.(spec|slow)\.ts$/.test(file) && !file.endsWith('/contract.ts'));
 const source = (file: string) => ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.ES2023, true);
 

@@ -82,7 +82,10 @@ describe('the vectors', () => {
     const { schema: _, ...given } = metadata as unknown as EventMetadata;
     const { event, bytes } = chainEvent(previous, revision, id, { type, data } as unknown as LedgerEvent, given);
     expect(event).toEqual({ id, revision, type, data, metadata: { ...metadata, hash } });
-    expect(bytes).toBeGreaterThanOrEqual(Buffer.byteLength(JSON.stringify(toNewEvent(event))));
+    const { json, ...written } = toNewEvent(event);
+    expect(bytes).toBeGreaterThanOrEqual(Buffer.byteLength(JSON.stringify(written)));
+    // What a store that keeps text is given is the event itself, and not another one with its hash.
+    expect({ data: JSON.parse(json?.data ?? ''), metadata: JSON.parse(json?.metadata ?? '') }).toEqual({ data: event.data, metadata: event.metadata });
   });
 
   it('spell nothing that reading and writing as JSON would change', () => {

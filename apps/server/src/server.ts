@@ -14,7 +14,7 @@ import { MAX_BODY_BYTES, registerBodyParsers } from './http/body-parsers.js';
 import { correlationIdOf } from './http/caller.js';
 import { ContractPipe } from './http/contract.pipe.js';
 import { registerHooks } from './http/hooks.js';
-import { serveLookups } from './http/lookup-route.js';
+import { serveLookups } from './http/lookup-routes.js';
 import { ProblemFilter, problemOfError, sendProblem } from './http/problem-filter.js';
 import { parseQueryString } from './http/query-string.js';
 import { NestLogger } from './logging.js';
@@ -73,7 +73,7 @@ export async function createServer({
   registerBodyParsers(fastify);
   await fastify.register(helmet, HELMET);
   registerHooks(fastify, metrics);
-  serveLookups(fastify, app.get<OpenedLedger>(OPENED_LEDGER));
+  serveLookups(fastify, app.get<OpenedLedger>(OPENED_LEDGER).queries);
   app.useGlobalPipes(new ContractPipe());
   app.useGlobalFilters(new ProblemFilter());
   const document = createDocument(app);

@@ -164,7 +164,8 @@ export function evolve(binding: Binding | undefined, event: BindingEvent, stamp:
       `broken invariant: ${event.type} version ${version} of binding ${bindingId} follows on version ${binding?.version ?? 'none'}`,
     );
   }
-  return { ...binding, ...updateOf(event, stamp) } as Binding;
+  const update = updateOf(event, stamp);
+  return (binding === undefined ? update : { ...binding, ...update }) as Binding;
 }
 
 // ── The ledger itself ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -27,8 +27,8 @@ export function serializeAppend(events: readonly NewEvent[]): SerializedAppend {
     throw new EventStoreError('TOO_LARGE', `An append of ${events.length} events: at most ${MAX_APPEND_EVENTS}`);
   }
   let bytes = 0;
-  const serialized = events.map(({ id, type, data, metadata }) => {
-    const event = { id, type, data: JSON.stringify(data), metadata: JSON.stringify(metadata) };
+  const serialized = events.map(({ id, type, data, metadata, json }) => {
+    const event = { id, type, data: json?.data ?? JSON.stringify(data), metadata: json?.metadata ?? JSON.stringify(metadata) };
     bytes += Buffer.byteLength(type) + Buffer.byteLength(event.data) + Buffer.byteLength(event.metadata);
     return event;
   });

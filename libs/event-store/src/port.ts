@@ -30,9 +30,11 @@ export interface NewEvent {
   type: string;
   data: JsonObject;
   metadata: JsonObject;
+  /** The same two as JSON, where the writer has made it already: a store that keeps text takes it as it is. */
+  json?: { data: string; metadata: string };
 }
 
-export interface RecordedEvent extends NewEvent {
+export interface RecordedEvent extends Omit<NewEvent, 'json'> {
   stream: string;
   revision: Revision;
   position: Position;

@@ -6,11 +6,13 @@ import {
   scopedKey,
   storeIdempotency,
   type Answer,
+  type BindingEvent,
   type Circumstances,
   type Command,
   type Decision,
   type EventMetadata,
   type LedgerEvent,
+  type LedgerState,
   type LedgerView,
   type RecordedLedgerEvent,
   type Refusal,
@@ -40,6 +42,8 @@ export interface CommandGroup {
  */
 export interface DecidedBatch {
   events: RecordedLedgerEvent[];
+  /** The ledger's own state behind them. */
+  state: LedgerState;
   results: CommandResult[][];
 }
 
@@ -65,12 +69,17 @@ function reservedFor({ op }: Command): number {
 export class BatchDecider {
   private readonly events: RecordedLedgerEvent[] = [];
   private bytes = 0;
+  private readonly circumstances: Circumstances;
+  private clockMs = 0;
+  private clockText = '';
 
   constructor(
     private view: LedgerView,
     private point: HeadPoint,
     private readonly tools: BatchTools,
-  ) {}
+  ) {
+    this.circumstances = { at: '', newId: tools.newId, problemsOf: tools.problemsOf };
+  }
 
   async decide(groups: readonly CommandGroup[]): Promise<DecidedBatch> {
     const results: CommandResult[][] = [];
@@ -84,7 +93,7 @@ export class BatchDecider {
       commands = 0;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    return { events: this.events, results };
+    return { events: this.events, results, state: this.view.state };
   }
 
   /** As many of the group's commands as fit. */
@@ -128,42 +137,39 @@ export class BatchDecider {
       }
     }
     const at = this.now();
-    const decision = decide(this.view, command, {
-      at,
-      newId: this.tools.newId,
-      problemsOf: this.tools.problemsOf,
-    });
+    this.circumstances.at = at;
+    const decision = decide(this.view, command, this.circumstances);
     return isRefusal(decision) ? decision : this.record(decision, { command, context }, at, request);
   }
 
   private record(decision: Decision, { command, context }: CommandRequest, at: string, request: string | undefined): Answer {
-    const stamps = decision.events.map((event, index) => {
-      const stamp: Stamp = {
-        revision: this.point.revision + 1 + index,
-        at,
-        reason: command.reason,
-      };
-      this.view.apply(event, stamp);
-      return stamp;
-    });
-    const answer = this.answerOf(decision, stamps.at(-1)?.revision ?? this.point.revision);
-    const metadata: Omit<EventMetadata, 'hash' | 'schema'> = {
-      ...context,
-      at,
-      direction: command.direction,
-      reason: command.reason,
-    };
-    for (const [index, event] of decision.events.entries()) {
-      const stamp = stamps[index] as Stamp;
-      const last = index === decision.events.length - 1;
-      if (!last || command.key === undefined || request === undefined) this.chain(event, metadata);
-      else {
-        const idempotency = storeIdempotency(command.key, request, answer, event, stamp);
-        this.chain(event, { ...metadata, idempotency });
-        this.view.remember(idempotencyRecordOf(event, stamp, context.actor, idempotency));
-      }
+    const answered = this.apply(decision, at, command.reason);
+    const answer = this.answerOf(decision, answered.revision);
+    const metadata: Omit<EventMetadata, 'hash' | 'schema'> = { ...context, at };
+    if (command.direction !== undefined) metadata.direction = command.direction;
+    if (command.reason !== undefined) metadata.reason = command.reason;
+    const { events } = decision;
+    for (let index = 0; index < events.length - 1; index += 1) this.chain(events[index] as BindingEvent, metadata);
+    const event = events.at(-1);
+    if (event === undefined) return answer;
+    if (command.key === undefined || request === undefined) this.chain(event, metadata);
+    else {
+      const stamp = answered;
+      const idempotency = storeIdempotency(command.key, request, answer, event, stamp);
+      this.chain(event, { ...metadata, idempotency });
+      this.view.remember(idempotencyRecordOf(event, stamp, context.actor, idempotency));
     }
     return answer;
+  }
+
+  /** Lets the view see the events, and answers where the last one stands, or the head when there is none. */
+  private apply({ events }: Decision, at: string, reason: string | undefined): Stamp {
+    let stamp: Stamp = { revision: this.point.revision, at, reason };
+    for (const event of events) {
+      stamp = { revision: stamp.revision + 1, at, reason };
+      this.view.apply(event, stamp);
+    }
+    return stamp;
   }
 
   private answerOf({ outcome, bindingId, bindingIds, displacedId }: Decision, revision: number): Answer {
@@ -193,7 +199,9 @@ export class BatchDecider {
 
   /** Recorded time never goes backwards in a ledger, whatever the clocks of its writers say. */
   private now(): string {
-    const clock = new Date(this.tools.clock()).toISOString();
+    const clockMs = this.tools.clock();
+    if (clockMs !== this.clockMs) [this.clockMs, this.clockText] = [clockMs, new Date(clockMs).toISOString()];
+    const clock = this.clockText;
     return clock > this.point.at ? clock : this.point.at;
   }
 }

@@ -62,17 +62,22 @@ export function chainEvent(
   event: LedgerEvent,
   metadata: Omit<EventMetadata, 'hash' | 'schema'>,
 ): { event: RecordedLedgerEvent; bytes: number } {
-  const unhashed = { schema: EVENT_SCHEMA, ...metadata };
+  const chained: EventMetadata = { schema: EVENT_SCHEMA, ...metadata, hash: '' };
+  const { hash: _, ...unhashed } = chained;
   const [data, rest] = [canonicalJson(event.data), canonicalJson(unhashed)];
-  const hash = chainHash(previous, revision, { id, type: event.type }, data, rest);
-  return {
-    event: { ...event, id, revision, metadata: { ...unhashed, hash } },
-    bytes: Buffer.byteLength(data) + Buffer.byteLength(rest) + 200,
-  };
+  chained.hash = chainHash(previous, revision, { id, type: event.type }, data, rest);
+  const recorded = { type: event.type, data: event.data, id, revision, metadata: chained } as RecordedLedgerEvent;
+  serialized.set(recorded, { data, metadata: `${rest.slice(0, -1)},"hash":"${chained.hash}"}` });
+  return { event: recorded, bytes: Buffer.byteLength(data) + Buffer.byteLength(rest) + 200 };
 }
 
-export function toNewEvent({ id, type, data, metadata }: RecordedLedgerEvent): NewEvent {
+/** The JSON that the hash was made over, so that a store that keeps text need not make it again. */
+const serialized = new WeakMap<RecordedLedgerEvent, { data: string; metadata: string }>();
+
+export function toNewEvent(event: RecordedLedgerEvent): NewEvent {
+  const { id, type, data, metadata } = event;
   return {
+    json: serialized.get(event),
     id,
     type,
     data: data as unknown as JsonObject,

@@ -1,4 +1,5 @@
 import {
+  evolveLedger,
   isRefusal,
   refuse,
   type ControlEvent,
@@ -80,7 +81,7 @@ export class ControlAppends {
     const written: RecordedLedgerEvent[] = [];
     for (const event of events) {
       const chained = this.chained(event, context);
-      this.head.hope([chained]);
+      this.head.hope([chained], evolveLedger(this.head.point.state, event));
       written.push(chained);
     }
     const landing = await appendResolved(

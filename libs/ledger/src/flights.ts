@@ -1,4 +1,4 @@
-import { refuse, type LedgerName, type RecordedLedgerEvent, type Refusal } from '#domain';
+import { refuse, type LedgerName, type LedgerState, type RecordedLedgerEvent, type Refusal } from '#domain';
 import { appendResolved, refusalOfStore, type AppendOutcome } from './append.js';
 import type { CommandResult } from './batch.js';
 import type { CommandQueue, GroupJob } from './command-queue.js';
@@ -15,6 +15,8 @@ export interface Prepared {
   results: CommandResult[][];
   events: RecordedLedgerEvent[];
   expected: number;
+  /** The ledger's own state behind the events. */
+  state: LedgerState;
 }
 
 /** A batch that was sent. */
@@ -49,8 +51,8 @@ export class Flights {
   }
 
   send(prepared: Prepared): Flight {
-    const { jobs, events, expected } = prepared;
-    this.head.hope(events);
+    const { jobs, events, expected, state } = prepared;
+    this.head.hope(events, state);
     this.tools.observer.batch?.(
       this.ledger,
       jobs.reduce((sum, job) => sum + job.requests.length, 0),
@@ -65,11 +67,16 @@ export class Flights {
     };
   }
 
-  /** Answers without events say what is true only if nothing stands behind the head they were decided at. */
+  /**
+   * Answers without events say what is true only if nothing stands behind the head they were decided at. Like an append it never
+   * rejects: the next batch is prepared before anybody looks at the outcome, and nobody's rejection ends the process.
+   */
   private async confirmHead(expected: number): Promise<AppendOutcome> {
-    return {
-      outcome: (await this.tools.store.headRevision(this.stream)) === expected ? 'landed' : 'conflict',
-    };
+    try {
+      return { outcome: (await this.tools.store.headRevision(this.stream)) === expected ? 'landed' : 'conflict' };
+    } catch (error) {
+      return { outcome: 'failed', refusal: refusalOfStore(error) };
+    }
   }
 
   /** Waits for the flight's append and answers its commands. False when they, and those decided on top, are not to be sent. */

@@ -89,8 +89,10 @@ export class LedgerHead {
   }
 
   /** Takes the events of the append that is being sent for written. */
-  hope(events: readonly RecordedLedgerEvent[]): void {
-    for (const event of events) this.add(event);
+  hope(events: readonly RecordedLedgerEvent[], state: LedgerState): void {
+    for (const event of events) this.tail.append(event);
+    const last = events.at(-1);
+    if (last !== undefined) this.hopedPoint = { revision: last.revision, state, hash: last.metadata.hash, at: last.metadata.at };
   }
 
   acknowledge(): void {

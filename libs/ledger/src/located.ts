@@ -31,9 +31,26 @@ export interface LocatedRefusal extends Omit<Refusal, 'holder' | 'candidates'> {
 
 export type LocatedResult = LocatedAnswer | LocatedRefusal;
 
-export function locate(place: Place, binding: Binding): LocatedBinding {
-  const { backend, model, localModel } = place;
-  return { ...binding, backend, model, localModel };
+export function locate({ backend, model, localModel }: Place, binding: Binding): LocatedBinding {
+  const { id, recordId, externalId, syncDate, data, state, version, revision, createdAt, updatedAt } = binding;
+  const located: LocatedBinding = {
+    id,
+    backend,
+    model,
+    localModel,
+    recordId,
+    externalId,
+    syncDate,
+    data,
+    state,
+    version,
+    revision,
+    createdAt,
+    updatedAt,
+  };
+  if (state !== 'unbound') return located;
+  const { unboundAt, cause, reason } = binding;
+  return { ...located, unboundAt, cause, ...(reason === undefined ? {} : { reason }) };
 }
 
 export function locateResult(place: Place, result: CommandResult): LocatedResult {

@@ -203,9 +203,9 @@ export class LedgerWriter {
         ...this.tools,
         maxBytes: this.tools.limits.batchBytes,
       });
-      const { events, results } = await decider.decide(jobs);
+      const { events, results, state } = await decider.decide(jobs);
       this.queue.putBack(cutRemainder(jobs, results));
-      return { jobs, results, events, expected: point.revision };
+      return { jobs, results, events, expected: point.revision, state };
     } catch (error) {
       return this.failAll(jobs, error);
     }

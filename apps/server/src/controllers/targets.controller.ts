@@ -1,12 +1,10 @@
-import { Body, Controller, Delete, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
-import { QueryBus } from '@nestjs/cqrs';
-import { ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import type { LedgerName } from '#domain';
 import type { LocatedAnswer } from '#ledger';
-import { MoveCommand, SyncCommand, ToExternalQuery, ToInternalQuery, UnbindCommand } from '#nest';
-import type { LocatedBinding } from '#read-model';
+import { MoveCommand, OPENED_LEDGER, SyncCommand, UnbindCommand } from '#nest';
+import type { OpenedLedger } from '#runtime';
 import {
   bindingAnswer,
   commandAnswer,
@@ -17,12 +15,11 @@ import {
   readQuery,
   unbindQuery,
 } from '#schemas';
-import { freshnessOf, TheLedger, TheUnbind, TheWrite, type UnbindCall, type WriteCall } from '../http/parameters.js';
-import { orThrow } from '../http/problem.js';
+import { toExternal, toInternal } from '../http/lookup-routes.js';
+import { TheUnbind, TheWrite, type UnbindCall, type WriteCall } from '../http/parameters.js';
 import { LedgerRead, LedgerWrite } from '../openapi/endpoint.js';
 import { CommandAnswers } from './command-answers.js';
 
-type ReadQuery = z.output<typeof readQuery>;
 type SyncBody = z.output<typeof optionalSyncBody>;
 const OF_SYNC = ['NOT_BOUND', 'INVALID_ID', 'INVALID_SYNC_DATE', 'INVALID_DATA'] as const;
 
@@ -32,35 +29,31 @@ const OF_SYNC = ['NOT_BOUND', 'INVALID_ID', 'INVALID_SYNC_DATE', 'INVALID_DATA']
 export class TargetsController {
   constructor(
     @Inject(CommandAnswers) private readonly answers: CommandAnswers,
-    @Inject(QueryBus) private readonly queries: QueryBus,
+    @Inject(OPENED_LEDGER) private readonly opened: OpenedLedger,
   ) {}
 
   @Get('external/:externalId')
+  @ApiParam({ name: 'externalId', schema: { type: 'string' } })
   @LedgerRead({
     summary: 'to_internal: the live binding of an external id',
     answers: { 200: bindingAnswer },
     codes: ['NOT_BOUND', 'INVALID_ID'],
+    query: readQuery,
   })
-  async toInternal(
-    @TheLedger() ledger: LedgerName,
-    @Param('externalId', { schema: idTextSchema }) externalId: string,
-    @Query({ schema: readQuery }) query: ReadQuery,
-  ): Promise<LocatedBinding> {
-    return orThrow(await this.queries.execute(new ToInternalQuery(ledger, externalId, freshnessOf(query))));
+  async toInternal(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    await toInternal(this.opened.queries, request, reply);
   }
 
   @Get('records/:recordId')
+  @ApiParam({ name: 'recordId', schema: { type: 'string' } })
   @LedgerRead({
     summary: 'to_external: the live binding of a record, also a pending one',
     answers: { 200: bindingAnswer },
     codes: ['NOT_BOUND', 'AMBIGUOUS_RECORD', 'INVALID_ID'],
+    query: readQuery,
   })
-  async toExternal(
-    @TheLedger() ledger: LedgerName,
-    @Param('recordId', { schema: idTextSchema }) recordId: string,
-    @Query({ schema: readQuery }) query: ReadQuery,
-  ): Promise<LocatedBinding> {
-    return orThrow(await this.queries.execute(new ToExternalQuery(ledger, recordId, freshnessOf(query))));
+  async toExternal(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    await toExternal(this.opened.queries, request, reply);
   }
 
   @Post('external/:externalId/sync')

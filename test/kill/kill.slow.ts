@@ -105,7 +105,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-it(`loses nothing acknowledged and doubles nothing over ${KILLS} kills (KILL_SEED=${SEED})`, async () => {
+it('loses nothing acknowledged and doubles nothing, whenever it is killed', async () => {
+  process.stderr.write(`${KILLS} kills, KILL_SEED=${SEED}\n`);
   let [next, cut] = [0, 0];
   let { ledger } = connect(await start());
   for (let round = 0; round < KILLS; round += 1) {

@@ -1,7 +1,8 @@
 /**
  * Bulk bind through HTTP against the same in process, on the same embedded store, taking turns. Run after
  * `npx tsc -p tsconfig.build.json`, as `node test/bench/http-bulk.bench.mjs [commands a turn] [turns]`. Wanted: at least 0.7.
- * With `memory` as the second argument: one stream of so many lines, with the resident memory as it goes. Wanted: under 300 MB.
+ * With `memory` as the second argument: one stream of so many lines, with the resident memory as it goes. Wanted: under 300 MB, with
+ * the limits that the server is started with: `node --max-old-space-size=400 --max-semi-space-size=8 …`.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

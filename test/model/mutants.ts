@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import ts from 'typescript';
+import type { Theme } from './plan.js';
 import { Transpiled } from '../support/transpiled.js';
 
 export interface Edit {
@@ -28,7 +29,7 @@ export class Mutants {
   private readonly original = new Transpiled([SEEK]);
 
   /** Runs the model over the changed program, seed after seed. `undefined`: nothing wrong was found. */
-  async seek(edits: readonly Edit[], firstSeed: number, seeds: number): Promise<Found | undefined> {
+  async seek(edits: readonly Edit[], seeds: number, theme: Theme | undefined): Promise<Found | undefined> {
     const folder = mkdtempSync(join(dirname(this.original.folder), 'mutant-'));
     try {
       cpSync(this.original.folder, folder, { recursive: true });

@@ -50,7 +50,7 @@ export interface Plan {
 }
 
 /** What a run is about, and so how often each kind of step is taken in it. */
-type Theme = 'bindings' | 'lookups' | 'opening' | 'control' | 'retirement';
+export type Theme = 'bindings' | 'lookups' | 'opening' | 'control' | 'retirement';
 
 interface Weights {
   control: number;
@@ -60,7 +60,8 @@ interface Weights {
   lookup: number;
   foreign: number;
   unbind: number;
-  /** How likely a step is about the first ledger, and not any. */
+  /** How many ledgers the steps are about, and how likely one is about the first, and not any. */
+  ledgers: number;
   firstLedger: number;
 }
 
@@ -72,19 +73,19 @@ const BASE: Weights = {
   lookup: 4,
   foreign: 2,
   unbind: 3,
+  ledgers: 2,
   firstLedger: 0.9,
 };
 const THEMES: Record<Theme, Weights> = {
-  bindings: { ...BASE, foreign: 4 },
-  lookups: { ...BASE, lookup: 14, rebuild: 2 },
-  opening: { ...BASE, control: 6, firstLedger: 0 },
-  control: { ...BASE, control: 4, firstLedger: 0.7 },
-  retirement: { ...BASE, control: 5, retire: 5, delete: 3, unbind: 10, firstLedger: 0.5 },
+  bindings: { ...BASE, foreign: 5 },
+  lookups: { ...BASE, lookup: 14, rebuild: 3, firstLedger: 1 },
+  opening: { ...BASE, control: 6, ledgers: 4, firstLedger: 0 },
+  control: { ...BASE, control: 5, lookup: 2, firstLedger: 0.7 },
+  retirement: { ...BASE, control: 8, retire: 8, delete: 2, unbind: 14, lookup: 1, foreign: 1, firstLedger: 0.4 },
 };
 
 export const PROCESSES = 4;
 export const CLIENTS = 10;
-const LEDGER_COUNT = 4;
 const RECORDS = ['r1', 'r2', 'r3', 'r4'];
 const EXTERNAL_IDS = ['e1', 'e2', 'e3', 'e4'];
 const DATES = ['2026-03-01T00:00:00.000Z', '2026-03-02T00:00:00.000Z', '2026-03-02T12:00:00.000Z', '2026-03-03T00:00:00.000Z'];
@@ -101,9 +102,10 @@ const HEAVY: FaultRates = {
 const LIGHT: FaultRates = { ...NO_FAULTS, lostAcknowledgement: 0.05, lateCommit: 0.05, projectorCrash: 0.005 };
 const CRASHES: FaultRates = { ...NO_FAULTS, documents: 0.03, projectorCrash: 0.03 };
 
-export function planOf(seed: number): Plan {
+/** `theme`: what the plan is about, where that is not to be left to chance. */
+export function planOf(seed: number, theme?: Theme): Plan {
   const random = new Random(seed);
-  const generator = new StepGenerator(random, THEMES[random.pick(Object.keys(THEMES) as Theme[])]);
+  const generator = new StepGenerator(random, THEMES[theme ?? random.pick(Object.keys(THEMES) as Theme[])]);
   const length = random.between(30, 60);
   return {
     seed,
@@ -130,7 +132,7 @@ class StepGenerator {
 
   step(): Step {
     const { random, weights } = this;
-    const at = { client: random.below(CLIENTS), ledger: random.chance(weights.firstLedger) ? 0 : random.below(LEDGER_COUNT) };
+    const at = { client: random.below(CLIENTS), ledger: random.chance(weights.firstLedger) ? 0 : random.below(weights.ledgers) };
     const kind = random.weighted([
       [10, 'command'],
       [2, 'group'],

@@ -1,11 +1,12 @@
-/** Run by itself: `seek.js <first seed> <seeds>` runs seeds until one fails, and prints which and why as JSON, or `{}`. */
-import { planOf } from './plan.js';
+/** Run by itself: `seek.js <first seed> <seeds> [theme]` runs seeds until one fails, and prints which and why as JSON, or `{}`. */
+import { planOf, type Theme } from './plan.js';
 import { run } from './run.js';
 
-const [first, seeds] = process.argv.slice(2).map(Number) as [number, number];
+const [first, seeds] = process.argv.slice(2, 4).map(Number) as [number, number];
+const theme = process.argv[4] as Theme | undefined;
 let found = {};
 for (let seed = first; seed < first + seeds; seed += 1) {
-  const [problem] = (await run(planOf(seed))).problems;
+  const [problem] = (await run(planOf(seed, theme))).problems;
   if (problem === undefined) continue;
   found = { seed, tried: seed - first + 1, problem };
   break;

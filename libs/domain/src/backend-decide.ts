@@ -14,7 +14,7 @@ import {
 import { problemOfLocation } from './location.js';
 import { isRefusal, refuse, type Problem, type Refusal } from './refusals.js';
 import type { SchemaValidator } from './schema-rules.js';
-import { patchReaches, secretNamesIn, secretPathsOf, splitSecrets } from './secret-settings.js';
+import { patchReaches, secretNamesIn, secretPathsKept, splitSecrets, type SecretPaths } from './secret-settings.js';
 import { jsonEqual, mergePatch, parseData, parseName, type JsonObject } from './values.js';
 
 /** `null` takes a member away; settings are merged as a JSON merge patch, so that secrets need not be repeated. */
@@ -63,7 +63,7 @@ export function decideRegistration(
     return refuse('BACKEND_EXISTS', `backend ${JSON.stringify(state.id)} ${detail}`);
   }
   const { id, type } = command;
-  const before: BackendDescription = { name: id, location: '', version: null, username: null, settings: {} };
+  const before = { name: id, location: '', version: null, username: null, settings: {}, secretNames: [] };
   const described = describe(before, { ...command, settings: command.settings ?? {} }, circumstances);
   if (isRefusal(described)) return described;
   const registered: BackendEvent = { type: 'BackendRegistered', data: { id, type, ...described.description } };
@@ -102,7 +102,7 @@ interface Described {
 }
 
 function describe(
-  before: BackendDescription,
+  before: BackendDescription & Pick<HeldSecrets, 'secretNames'>,
   command: ChangeBackend,
   { type, secrets, validator }: BackendCircumstances,
 ): Described | Refusal {
@@ -126,13 +126,13 @@ function describe(
   }
   const description = { name, location, version, username, settings: before.settings };
   if (command.settings === undefined) return { description, secrets: { ...secrets, password } };
-  const settings = settingsAfter(mergePatch(before.settings, secrets.settings), command.settings, type, validator);
+  const paths = secretPathsKept(type.settingsSchema, before.secretNames);
+  const settings = settingsAfter(mergePatch(before.settings, secrets.settings), command.settings, type, paths, validator);
   if (isRefusal(settings)) return settings;
-  const secretNames = secretNamesIn(settings.secret, secretPathsOf(type.settingsSchema));
   return {
     description: { ...description, settings: settings.open },
     secrets: { password, settings: settings.secret },
-    secretNames,
+    secretNames: secretNamesIn(settings.secret, paths),
   };
 }
 
@@ -140,6 +140,7 @@ function settingsAfter(
   before: JsonObject,
   patch: JsonObject,
   { settingsSchema }: BackendType,
+  paths: SecretPaths,
   validator: SchemaValidator,
 ): { open: JsonObject; secret: JsonObject } | Refusal {
   const given = parseData(patch);
@@ -147,7 +148,7 @@ function settingsAfter(
   if (merged.problem !== undefined) return refuse('INVALID_SETTINGS', `settings: ${merged.problem}`);
   const errors = settingsSchema === null ? [] : validator.problemsOf(settingsSchema, merged.value);
   if (errors.length > 0) return refuse('INVALID_SETTINGS', "the settings do not match the backend type's schema", { errors });
-  return splitSecrets(merged.value, secretPathsOf(settingsSchema));
+  return splitSecrets(merged.value, paths);
 }
 
 function problemsOfTexts(name: string, username: string | null, password: string | null): Problem[] {

@@ -21,6 +21,21 @@ export function secretPathsOf(schema: JsonObject | null, path: string[] = []): S
   });
 }
 
+/**
+ * The settings that are kept as secrets from now on: those that the schema marks, and those that are held as such, until they
+ * are taken away. A schema that does not mark them any more must not bring what is held into an event.
+ */
+export function secretPathsKept(schema: JsonObject | null, heldNames: readonly string[]): SecretPaths {
+  const held = heldNames.map((name) => name.split('.'));
+  const names = new Set(heldNames);
+  const paths = [...held, ...secretPathsOf(schema).filter((path) => !names.has(path.join('.')))];
+  return paths.filter((path) => !paths.some((other) => isWithin(path, other)));
+}
+
+function isWithin(path: readonly string[], other: readonly string[]): boolean {
+  return other.length < path.length && other.every((name, index) => name === path[index]);
+}
+
 /** Refuses marks whose members are not certain: under a condition, in the items of a list, or reached by a reference. */
 export function refusalOfSecretMarks(schema: JsonObject): Refusal | undefined {
   const certain = secretPathsOf(schema).map((path) => path.map((name) => `/properties/${pointerToken(name)}`).join(''));

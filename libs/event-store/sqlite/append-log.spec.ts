@@ -1,12 +1,15 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { NO_STREAM } from '#event-store';
 import { MEMORY, migrate, openDatabase, pragma, setPragma, SQLITE_BUSY, SQLITE_FULL } from '#sqlite';
 import { FailingCommit } from '../../../test/support/event-store/failing-database.js';
 import { event, many } from '../../../test/support/event-store/events.js';
+import { temporaryFolders } from '../../../test/support/temporary-folders.js';
 import { serializeAppend } from '../src/arguments.js';
 import { AppendLog, type AppendJob } from './append-log.js';
 import { EVENTS_SCHEMA } from './schema.js';
 
+const newFolder = temporaryFolders();
 /** The extended code of a flush that failed. */
 const SQLITE_IOERR_FSYNC = 1_034;
 
@@ -92,4 +95,24 @@ describe('a commit that fails', () => {
     expect(count()).toBe(4);
     db.close();
   });
+});
+
+it('a ping writes something after an append that failed, and only then: a full disk shows by nothing else', () => {
+  const file = join(newFolder(), 'events.sqlite');
+  const db = new FailingCommit(openDatabase(file));
+  migrate(db, EVENTS_SCHEMA);
+  const [log, onlooker] = [new AppendLog(db), openDatabase(file)];
+  const written = () => pragma(onlooker, 'data_version');
+  const before = written();
+  log.ping();
+  expect(written()).toBe(before);
+  db.failNext = { errcode: SQLITE_FULL, committed: false };
+  log.appendGroup([job('a', NO_STREAM)]);
+  log.ping();
+  const after = written();
+  expect(after).not.toBe(before);
+  log.ping();
+  expect(written()).toBe(after);
+  onlooker.close();
+  db.close();
 });

@@ -1,5 +1,5 @@
 import { NO_STREAM, type Revision } from '#event-store';
-import { messageOf, resultCode, SQLITE_BUSY, SQLITE_FULL, transaction, type SqliteDatabase } from '#sqlite';
+import { messageOf, pragma, resultCode, setPragma, SQLITE_BUSY, SQLITE_FULL, transaction, type SqliteDatabase } from '#sqlite';
 import type { SerializedEvent } from '../src/arguments.js';
 
 /** An append as plain data, so that it can go to another thread. */
@@ -21,6 +21,8 @@ export type AppendAnswer =
 export class AppendLog {
   readonly #db: SqliteDatabase;
   readonly #statements: Statements;
+  /** The newest append could not be written. */
+  #failing = false;
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
@@ -34,12 +36,15 @@ export class AppendLog {
   appendGroup(jobs: readonly AppendJob[]): AppendAnswer[] {
     let executed = false;
     try {
-      return transaction(this.#db, () => {
-        const answers = jobs.map((job) => this.#execute(job));
+      const answers = transaction(this.#db, () => {
+        const executing = jobs.map((job) => this.#execute(job));
         executed = true;
-        return answers;
+        return executing;
       });
+      this.#failing = false;
+      return answers;
     } catch (error) {
+      this.#failing = true;
       const code = executed && !failsBeforeCommit(error) ? 'OUTCOME_UNKNOWN' : 'UNAVAILABLE';
       const alone = code === 'UNAVAILABLE' && jobs.length > 1 && resultCode(error) !== SQLITE_BUSY;
       if (alone) return jobs.flatMap((job) => this.appendGroup([job]));
@@ -47,9 +52,15 @@ export class AppendLog {
     }
   }
 
-  /** Takes the write lock and leaves it: throws when an append could not be executed now. */
+  /**
+   * Throws when an append could not be executed now. Taking the write lock and leaving it says so, as long as appends succeed;
+   * after one that failed something must be written, because a full disk shows only then.
+   */
   ping(): void {
-    transaction(this.#db, () => undefined);
+    transaction(this.#db, () => {
+      if (this.#failing) setPragma(this.#db, 'user_version', Number(pragma(this.#db, 'user_version')));
+    });
+    this.#failing = false;
   }
 
   #execute(job: AppendJob): AppendAnswer {

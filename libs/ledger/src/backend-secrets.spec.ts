@@ -204,6 +204,33 @@ describe('secrets of a backend', () => {
     expect(await done(backends().readCredentials('late', CONTEXT))).toMatchObject({ secrets: { token: SECRETS.apiKey } });
   });
 
+  it('stay secret when the schema does not mark them any more, until they are taken away', async () => {
+    const schema = (marked: boolean): JsonObject => ({
+      properties: { token: marked ? { type: 'object', 'x-secret': true } : { type: 'object' } },
+    });
+    const define = (settingsSchema: JsonObject) => here.plane.catalog.defineType({ type: 'early', settingsSchema }, CONTEXT);
+    const change = (settings: JsonObject) => backends().change('early', { settings }, CONTEXT);
+    await done(define(schema(true)));
+    const settings = { token: { value: SECRETS.apiKey, kind: 'bearer' } };
+    await done(backends().register({ id: 'early', type: 'early', location: 'https://x.example', settings }, CONTEXT));
+    await done(define(schema(false)));
+    await done(change({}));
+    await done(change({ lang: 'fr', token: { kind: 'basic' } }));
+    await done(define({ properties: { token: { properties: { kind: { type: 'string', 'x-secret': true } } } } }));
+    await done(change({ lang: 'de' }));
+    const shown = [await backends().get('early'), await backends().list(), await backends().history('early', { limit: 20 })];
+    expect(leaked(JSON.stringify(shown))).toEqual([]);
+    expect(await done(backends().readCredentials('early', CONTEXT))).toMatchObject({
+      secrets: { token: { value: SECRETS.apiKey, kind: 'basic' } },
+    });
+    await done(change({ token: null }));
+    await done(change({ token: { value: 'open', kind: 'none' } }));
+    expect(await done(backends().get('early'))).toMatchObject({
+      settings: { token: { value: 'open' } },
+      secretNames: ['token.kind'],
+    });
+  });
+
   it('leave nothing of former versions, nor of attempts that came to nothing, in the vault', async () => {
     await done(backends().register(REGISTER, CONTEXT));
     const processes = Array.from({ length: 6 }, () => world.process());

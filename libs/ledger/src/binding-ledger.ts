@@ -1,7 +1,7 @@
 import { isRefusal, ledgerKey, refuse, type Command, type LedgerName, type Refusal, type RequestContext } from '#domain';
 import type { EventStore } from '#event-store';
 import type { ReadModel } from '#read-model';
-import type { BatchTools, CommandRequest } from './batch.js';
+import type { BatchTools, CommandRequest, CommandResult } from './batch.js';
 import type { Amend, AmendResult } from './command-queue.js';
 import { idMaker } from './ids.js';
 import { DEFAULT_LIMITS, type LedgerLimits } from './limits.js';
@@ -60,12 +60,17 @@ export class BindingLedger {
 
   /** Does the commands in order, each answered for itself. Appended together as far as they fit. */
   async executeAll(ledger: LedgerName, requests: CommandRequest[]): Promise<LocatedResult[]> {
-    return this.submit(ledger, requests, false);
+    return this.located(ledger, await this.writer(ledger).submit({ requests, atomic: false }));
+  }
+
+  /** As `executeAll`, but waits for room in the ledger's queue instead of being refused `BUSY`. */
+  async executeAllInTurn(ledger: LedgerName, requests: CommandRequest[]): Promise<LocatedResult[]> {
+    return this.located(ledger, await this.writer(ledger).submitInTurn({ requests, atomic: false }));
   }
 
   /** Does all of the commands or none: if one is refused, each answer is its refusal, or `BATCH_REFUSED` for those that would have been done. */
   async executeAtomic(ledger: LedgerName, requests: CommandRequest[]): Promise<LocatedResult[] | Refusal> {
-    const results = await this.submit(ledger, requests, true);
+    const results = await this.located(ledger, await this.writer(ledger).submit({ requests, atomic: true }));
     const refusals = results.flatMap((result, index) =>
       isRefusal(result) ? [{ line: index + 1, code: result.refused, detail: result.detail }] : [],
     );
@@ -106,8 +111,7 @@ export class BindingLedger {
     return this.closing;
   }
 
-  private async submit(ledger: LedgerName, requests: CommandRequest[], atomic: boolean): Promise<LocatedResult[]> {
-    const results = await this.writer(ledger).submit({ requests, atomic });
+  private async located(ledger: LedgerName, results: readonly CommandResult[]): Promise<LocatedResult[]> {
     const place = { ...ledger, localModel: await this.queries.localModelOf(ledger) };
     return results.map((result) => locateResult(place, result));
   }

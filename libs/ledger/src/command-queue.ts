@@ -76,9 +76,8 @@ export class CommandQueue {
     return groups;
   }
 
-  /** Resolves when there is room for another command, or when `wake` was called. */
-  async room(): Promise<void> {
-    if (this.commands < this.maxCommands) return;
+  /** Resolves when something was taken out, or when `wake` was called. */
+  async change(): Promise<void> {
     await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
   }
 

@@ -120,7 +120,14 @@ export class LedgerHead {
         limit: PAGE_EVENTS,
       });
       // Read all of them before the first is taken: an event that is not known leaves the head where it was.
-      for (const event of page.map(readLedgerEvent)) this.add(event);
+      const events = page.map(readLedgerEvent);
+      try {
+        for (const event of events) this.add(event);
+      } catch (error) {
+        // A head between the two would look like an append in flight, which nobody would ever land.
+        this.abandon();
+        throw error;
+      }
       this.acknowledge();
       if (page.length < PAGE_EVENTS || this.tail.length > this.maxTailEvents) return;
     }

@@ -41,6 +41,8 @@ export interface ProjectionTrouble {
   stream: string;
   revision: number;
   reason: string;
+  /** It is tried again by itself. */
+  passing?: true;
 }
 
 /** Where a ledger stands: what its document says, as far as this projector knows. */
@@ -50,6 +52,8 @@ const MAX_KNOWN_LEDGERS = 10_000;
 const FORGET_EVERY_MS = 60_000;
 const FORGET_AT_MOST = 10_000;
 const MAX_RETRY_WAIT_MS = 2_000;
+/** What passes by itself in a moment, such as a lock, is not worth telling. */
+const ATTEMPTS_BEFORE_STALLED = 3;
 
 /**
  * Keeps the read model. The store's order tells it what is new; each ledger is applied strictly by its own stream's
@@ -60,8 +64,14 @@ export class Projector {
   private readonly known = new Map<string, Progress[]>();
   private readonly stoppedLedgers = new Map<string, ProjectionTrouble>();
   private forgetAt = 0;
+  private stalledBecause: string | undefined;
 
   constructor(private readonly tools: ProjectorTools) {}
+
+  /** Why nothing is applied at the moment, though it is tried again and again: the stores cannot be used. */
+  get stalled(): string | undefined {
+    return this.stalledBecause;
+  }
 
   get troubles(): ProjectionTrouble[] {
     return [...this.stoppedLedgers.values()];
@@ -77,11 +87,13 @@ export class Projector {
           // A ledger that has stopped keeps the position before its event, so that a repaired program finds it again.
           if (this.stoppedLedgers.size === 0) await this.tools.readModel.savePosition(batch.position);
           attempt = 0;
+          this.stalledBecause = undefined;
           await this.forgetOldKeys();
         }
       } catch (error) {
         if (error instanceof UnknownEvent) return this.tools.troubled?.({ stream: '', revision: -1, reason: error.message });
         if (!(error instanceof EventStoreError) && !(error instanceof ReadModelError)) throw error;
+        if (attempt >= ATTEMPTS_BEFORE_STALLED) this.stalledBecause = error.message;
         if (!signal.aborted) await this.tools.sleep(Math.min(MAX_RETRY_WAIT_MS, 50 * 2 ** attempt));
       }
     }

@@ -223,7 +223,10 @@ export class LedgerQueries {
   ): Promise<Refusal | undefined> {
     if (atLeast === undefined) return this.tools.notYet?.();
     const revision = atLeast === 'head' ? await this.tools.store.headRevision(this.tools.streams.ledger(ledger)) : atLeast;
-    return this.tools.progress.reach(ledger, revision, timeoutMs);
+    const late = await this.tools.progress.reach(ledger, revision, timeoutMs);
+    if (late === undefined) return undefined;
+    // What does not exist will not be reached either, and trying again would not help.
+    return (await this.tools.check(ledger)) ?? late;
   }
 
   /** The local model never changes once a ledger is open, so it is asked for once. */

@@ -13,6 +13,8 @@ export interface RebuildTools {
   maxEvents: number;
   /** How long the former generation is kept after the switch: longer than any instance relies on what it knows of it. */
   graceMs: number;
+  /** Looks at the new generation before it answers; throws when it must not. */
+  compare?(ledger: LedgerName): Promise<void>;
   /** Told after each batch. */
   progress?(ledger: LedgerName, checkpoint: number): void;
 }
@@ -35,6 +37,7 @@ export async function rebuildLedger(tools: RebuildTools, ledger: LedgerName): Pr
     if (building === undefined) return;
     await catchUp(tools, ledger, building);
     if (await tools.readModel.followGeneration(ledger)) {
+      await tools.compare?.(ledger);
       await tools.readModel.switchGeneration(ledger);
       return dropFormer(tools, ledger);
     }

@@ -118,9 +118,18 @@ export class LedgerWriter {
     });
   }
 
-  /** Resolves when the queue can take commands: what slows a bulk stream down. */
+  /**
+   * As `submit`, but what the queue has no room for waits until it has: what slows a bulk stream down. There is no turn between
+   * the look at the queue and putting in, in which others who waited could fill it. An empty queue has all the room there is.
+   */
+  async submitInTurn(group: CommandGroup): Promise<CommandResult[]> {
+    while (this.depth > 0 && !this.queue.hasRoomFor(group.requests.length) && !this.closing) await this.queue.change();
+    return this.submit(group);
+  }
+
+  /** Resolves when the queue has room for a command. */
   async room(): Promise<void> {
-    while (!this.queue.hasRoomFor(1) && !this.closing) await this.queue.room();
+    while (!this.queue.hasRoomFor(1) && !this.closing) await this.queue.change();
   }
 
   /** Takes no more commands, and resolves when those it took are answered. */

@@ -113,7 +113,11 @@ export interface AdmittedRecord {
 export const admitLedger = (ledger: LedgerName): LedgerName | Refusal => admit(ledgerSchema, ledger, 'the ledger');
 export const admitFreshness = (freshness: Freshness): Freshness | Refusal => admit(freshnessSchema, freshness, 'the freshness');
 export const admitPage = (page: PageInput): { limit: number; cursor?: string } | Refusal => admit(pageSchema, page, 'the page');
-export const admitFilter = (filter: FilterInput): BindingFilter | Refusal => admit(filterSchema, filter, 'the filter');
+/** A record of the schema drops a member `__proto__`, and what is left of the filter would admit every binding. */
+export const admitFilter = (filter: FilterInput): BindingFilter | Refusal =>
+  Object.hasOwn(filter.data ?? {}, '__proto__')
+    ? refuse('FIELD_NOT_INDEXED', 'data.__proto__ is not among the fields that the model indexes')
+    : admit(filterSchema, filter, 'the filter');
 export const admitContext = (context: CommandContext): CommandContext | Refusal => admit(contextSchema, context, 'the context');
 export const admitBackendType = (type: DefineBackendType): DefineBackendType | Refusal =>
   admit(backendTypeSchema, type, 'the backend type');

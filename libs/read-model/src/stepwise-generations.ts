@@ -133,19 +133,15 @@ export class Generations {
     return (await this.document(ledger, pointer.current))?.successor === building;
   }
 
-  /** Makes the generation that was built, and is followed, the current one. */
+  /** Makes the generation that was built, and is followed, the current one; nothing when another rebuild has done it. */
   async switchOver(ledger: LedgerName): Promise<void> {
     const pointer = await this.pointer(ledger);
     if (pointer === undefined || pointer.building === null) return;
     const { current, building } = pointer;
-    const followed = (await this.document(ledger, current))?.successor === building;
-    if (!followed) throw new Error(`broken invariant: ${ledgerKey(ledger)} is switched to a generation that is not kept up`);
-    await this.documents.update(
-      POINTERS,
-      ledgerKey(ledger),
-      { current, building },
-      { set: { current: building, building: null, former: current } },
-    );
+    const switched = { current: building, building: null, former: current };
+    // What is followed stays so. Without its mark the current one was switched from, and perhaps dropped, since the pointer was read.
+    if ((await this.document(ledger, current))?.successor !== building) return;
+    await this.documents.update(POINTERS, ledgerKey(ledger), { current, building }, { set: switched });
   }
 
   /** Drops a former generation. Its ledger document goes first: whoever does not find that starts over, and misses nothing that is gone. */

@@ -118,7 +118,7 @@ async function assemble(config: LedgerConfig, { store, readModel, vault }: Store
   const projection = inThread
     ? projectInThread({ store, readModel, streams, progress }, limits.projectionEvents)
     : projectInWorker({ folder: data, prefix: streams.prefix, maxEvents: limits.projectionEvents }, progress);
-  await catchUp.begin(() => projection.troubles().length > 0);
+  await catchUp.begin(() => projection.troubles().some(({ passing }) => passing !== true));
   const resumed = plane.resumeFanOuts();
   let closing: Promise<void> | undefined;
   return {

@@ -15,10 +15,12 @@ async function main(): Promise<void> {
   const progress = new ProjectionProgress(readModel);
   progress.report = (ledger, checkpoint, at) => send({ kind: 'applied', ledger, checkpoint, at });
   const projection = projectInThread({ store, readModel, streams: new StreamNames(prefix), progress }, maxEvents);
-  let told = 0;
+  let told = '[]';
   const telling = setInterval(() => {
-    for (const trouble of projection.troubles().slice(told)) send({ kind: 'troubled', trouble });
-    told = projection.troubles().length;
+    const troubles = projection.troubles();
+    const text = JSON.stringify(troubles);
+    if (text !== told) send({ kind: 'troubled', troubles });
+    told = text;
   }, TROUBLES_EVERY_MS);
   parentPort?.once('message', () => {
     clearInterval(telling);

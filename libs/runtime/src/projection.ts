@@ -33,7 +33,10 @@ export function projectInThread(
     own.push({ stream: '', revision: -1, reason: error instanceof Error ? error.message : String(error) });
   });
   return {
-    troubles: () => own,
+    troubles: () => {
+      const { stalled } = projector;
+      return stalled === undefined ? own : [...own, { stream: '', revision: -1, reason: stalled, passing: true }];
+    },
     stop: async () => {
       ending.abort();
       await running;
@@ -49,7 +52,7 @@ export interface ProjectionWorkerData {
 
 export type ProjectionMessage =
   | { kind: 'applied'; ledger: LedgerName; checkpoint: number; at: string }
-  | { kind: 'troubled'; trouble: ProjectionTrouble };
+  | { kind: 'troubled'; troubles: ProjectionTrouble[] };
 
 const RESTART_AFTER_MS = 1_000;
 
@@ -64,9 +67,9 @@ export function projectInWorker(data: ProjectionWorkerData, progress: Projection
     const started = new Worker(new URL('./projection-worker.js', import.meta.url), { workerData: data });
     started.on('message', (message: ProjectionMessage) => {
       if (message.kind === 'applied') progress.report(message.ledger, message.checkpoint, message.at);
-      else troubles.push(message.trouble);
+      else ({ troubles } = message);
     });
-    started.on('error', (error) => troubles.push({ stream: '', revision: -1, reason: error.message }));
+    started.on('error', (error) => troubles.push({ stream: '', revision: -1, reason: error.message, passing: true }));
     started.on('exit', () => {
       if (stopping) return;
       restart = setTimeout(() => {

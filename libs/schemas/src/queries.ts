@@ -82,7 +82,8 @@ const DATA_PREFIX = 'data.';
 /** `data.<field>` may be any field, so these parameters are told apart from the others by their beginning. */
 export function parseListQuery(query: Record<string, unknown>): ListQuery | Refusal {
   const data: [string, string][] = [];
-  const others: Record<string, unknown> = {};
+  // Without a prototype, so that `__proto__` is a parameter like any other that there is not.
+  const others: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(query)) {
     if (!name.startsWith(DATA_PREFIX)) others[name] = value;
     else if (typeof value === 'string' && name.length > DATA_PREFIX.length) data.push([name.slice(DATA_PREFIX.length), value]);

@@ -32,11 +32,8 @@ afterAll(() => server.close());
 
 type Row = [what: string, code: ProblemCode, method: string, path: string, body?: unknown, call?: Call];
 const json = (payload: string | Buffer): Call => ({ payload, headers: { 'content-type': 'application/json' } });
-const lines = (payload: string, query: Record<string, string> = {}): Call => ({
-  payload,
-  query,
-  headers: { 'content-type': 'application/x-ndjson' },
-});
+const NDJSON = { 'content-type': 'application/x-ndjson' };
+const lines = (payload: string, query: Record<string, string> = {}): Call => ({ payload, query, headers: NDJSON });
 const bind = { recordId: 'new', externalId: 'new' };
 const P = `${L}/bindings`;
 const longId = 'x'.repeat(513);
@@ -145,6 +142,8 @@ const QUERIES: Row[] = [
   ['a state that is none', 'MALFORMED', 'GET', P, undefined, { query: { state: 'live' } }],
   ['an instant that is none', 'MALFORMED', 'GET', P, undefined, { query: { syncedBefore: '3 March' } }],
   ['a field that is not indexed', 'FIELD_NOT_INDEXED', 'GET', P, undefined, { query: { 'data.level': '1' } }],
+  ['a parameter that no object has', 'MALFORMED', 'GET', `${P}?__proto__=1`],
+  ['a field that no data has', 'FIELD_NOT_INDEXED', 'GET', P, undefined, { query: { 'data.__proto__': '1' } }],
   [
     'a field that is not indexed, as a stream',
     'FIELD_NOT_INDEXED',
@@ -162,6 +161,14 @@ const QUERIES: Row[] = [
     { query: { limit: '5' }, headers: { accept: 'application/x-ndjson' } },
   ],
   ['a revision that is none', 'MALFORMED', 'GET', `${L}/external/e`, undefined, { query: { atLeast: 'newest' } }],
+  [
+    'a revision of a ledger that does not exist',
+    'BACKEND_NOT_FOUND',
+    'GET',
+    '/v1/backends/none/models/shop.product/external/e',
+    undefined,
+    { query: { atLeast: '999', timeout: '1' } },
+  ],
   [
     'a revision that does not come',
     'NOT_YET_PROJECTED',
@@ -320,6 +327,22 @@ const BULK: Row[] = [
     lines('{}'),
   ],
   ['an unknown parameter', 'MALFORMED', 'POST', `${L}/commands`, undefined, lines('{}', { dry: 'true' })],
+  [
+    'a key for all lines',
+    'MALFORMED',
+    'POST',
+    `${L}/commands`,
+    undefined,
+    { payload: JSON.stringify({ op: 'bind', ...bind }), headers: { ...NDJSON, 'idempotency-key': 'k' } },
+  ],
+  [
+    'a version for all lines',
+    'MALFORMED',
+    'POST',
+    `${L}/commands`,
+    undefined,
+    { payload: JSON.stringify({ op: 'bind', ...bind }), query: { atomic: 'true' }, headers: { ...NDJSON, 'if-match': '"1"' } },
+  ],
   ['atomic that is no flag', 'MALFORMED', 'POST', `${L}/commands`, undefined, lines('{}', { atomic: 'yes' })],
   [
     'an atomic batch with a broken line',

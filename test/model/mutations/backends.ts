@@ -14,6 +14,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'rules are checked against the state at which they change',
     without: 'they are checked once, and appended to whatever stands there then',
+    theme: 'control',
     edits: [
       {
         file: FAN_OUT,
@@ -33,6 +34,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'a ledger is closed at a revision where no binding is live',
     without: 'it is closed where none was live when it was looked at first',
+    theme: 'retirement',
     edits: [
       { file: RETIREMENT, find: '      let count = 0;', replace: '      let count = -1;' },
       {
@@ -47,6 +49,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'a ledger that has seen the same or a newer cause of its backend is left alone',
     without: 'each fan-out changes it',
+    theme: 'control',
     edits: [
       { file: FOLLOW, find: 'if (ledger.backendRevision >= cause) return [];\n  const causes', replace: 'const causes' },
       { file: FAN_OUT, find: 'if ((await this.seen(ledger)).backendRevision >= controlRevision) return undefined;', replace: '' },
@@ -57,6 +60,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'a ledger that has seen the same or a newer cause of its model is left alone',
     without: 'each fan-out changes it',
+    theme: 'control',
     edits: [
       { file: FOLLOW, find: 'if (ledger.modelRevision >= cause) return [];', replace: '' },
       { file: FAN_OUT, find: 'if ((await this.seen(ledger)).modelRevision >= cause) return undefined;', replace: '' },
@@ -67,6 +71,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'a ledger that is registered but not open yet is opened by the fan-out',
     without: 'it is left to whoever opens it',
+    theme: 'opening',
     edits: [
       {
         file: FOLLOW,
@@ -80,6 +85,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'closing opens it too: `LedgerClosed` as the first event',
     without: 'a ledger that is not open is not closed',
+    theme: 'retirement',
     edits: [
       {
         file: FOLLOW,
@@ -93,6 +99,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'a ledger that an earlier retirement closed is closed again',
     without: 'it is closed already',
+    theme: 'retirement',
     edits: [
       {
         file: FOLLOW,
@@ -106,6 +113,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'each ledger is closed, then the backend is retired',
     without: 'the backend is retired, then its ledgers are closed',
+    theme: 'retirement',
     edits: [
       {
         file: RETIREMENT,
@@ -124,6 +132,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'a live binding cancels the retirement',
     without: 'ledgers are closed as they are',
+    theme: 'retirement',
     edits: [{ file: RETIREMENT, find: 'return count === 0 && mayClose(live) ?', replace: 'return mayClose([]) ?' }],
   },
   {
@@ -131,6 +140,7 @@ export const BACKENDS: Mutation[] = [
     marked: true,
     rule: 'the backend is retired if it is still being retired by the same retirement',
     without: 'whoever has found nothing live retires it',
+    theme: 'retirement',
     edits: [
       {
         file: DECIDE,
@@ -143,6 +153,7 @@ export const BACKENDS: Mutation[] = [
     section: 6,
     rule: 'no ledger is registered while its backend is being retired',
     without: 'one may be',
+    theme: 'retirement',
     edits: [
       {
         file: DECIDE,
@@ -155,6 +166,7 @@ export const BACKENDS: Mutation[] = [
     section: 6,
     rule: "a ledger is registered first, then the model's rules are read",
     without: 'they are read before',
+    theme: 'opening',
     edits: [
       {
         file: SERVICE,
@@ -167,6 +179,7 @@ export const BACKENDS: Mutation[] = [
     section: 6,
     rule: "the ledgers of a deleted record are taken from the backends' streams",
     without: 'they are taken from the read model',
+    theme: 'opening',
     edits: [
       {
         file: PLANE,

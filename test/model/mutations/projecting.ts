@@ -58,6 +58,7 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: 'in a generation that was dropped meanwhile the projector just leaves',
     without: 'what is missing there stops the ledger',
+    theme: 'lookups',
     edits: [
       { file: APPLY, find: 'if ((await generations.document(ledger, generation)) === undefined) return true;', replace: '' },
     ],
@@ -81,6 +82,7 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: 'before the bulk, `applying` is raised',
     without: 'documents run ahead without a sign',
+    theme: 'lookups',
     edits: [
       { file: APPLY, find: '{ raise: { applying: to } }', replace: '{}' },
       { file: APPLY, find: 'const set = { checkpoint: to, hash,', replace: 'const set = { checkpoint: to, applying: to, hash,' },
@@ -90,24 +92,14 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: '`applying` is raised, never lowered',
     without: 'it is set, by whoever applies last',
+    theme: 'lookups',
     edits: [{ file: APPLY, find: '{ raise: { applying: to } }', replace: '{ set: { applying: to } }' }],
-  },
-  {
-    section: 5,
-    rule: 'a lookup by external id that finds nobody looks again',
-    without: 'it answers that nobody holds it',
-    edits: [{ file: LOOKUP, find: 'if (found.length === 1 && this', replace: 'if (found.length <= 1 && this' }],
-  },
-  {
-    section: 5,
-    rule: 'a lookup by external id that finds several looks again',
-    without: 'it answers one of them',
-    edits: [{ file: LOOKUP, find: 'if (found.length === 1 && this', replace: 'if (found.length >= 1 && this' }],
   },
   {
     section: 5,
     rule: 'checkpoint and `applying` must agree before the documents are read',
     without: 'they need not',
+    theme: 'lookups',
     edits: [
       { file: LOOKUP, find: 'before === undefined || before.applying !== before.checkpoint', replace: 'before === undefined' },
     ],
@@ -116,12 +108,14 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: 'checkpoint and `applying` are read again after the documents',
     without: 'they are read before only',
+    theme: 'lookups',
     edits: [{ file: LOOKUP, find: 'const same = after?.', replace: 'const same = true || after?.' }],
   },
   {
     section: 5,
     rule: 'at last the answer is from the documents and the tail',
     without: 'it is from the documents',
+    theme: 'lookups',
     edits: [
       {
         file: LOOKUP,
@@ -135,6 +129,7 @@ export const PROJECTING: Mutation[] = [
     marked: true,
     rule: 'from the catch-up on every batch is applied to the new generation first',
     without: 'it is applied to the current one first',
+    theme: 'lookups',
     edits: [
       { file: PROJECTOR, find: '[next, current, former]', replace: '[current, next, former]' },
       { file: APPLY, find: 'if (next === undefined || next.checkpoint < to) return false;', replace: '' },
@@ -144,12 +139,14 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: 'a projector that does not know of the new generation is stopped before it writes',
     without: 'it goes on',
+    theme: 'lookups',
     edits: [{ file: APPLY, find: '{ checkpoint: after, successor }, { raise', replace: '{ checkpoint: after }, { raise' }],
   },
   {
     section: 5,
     rule: 'a new generation has caught up with what is being applied before it is followed',
     without: 'it is followed as it is',
+    theme: 'lookups',
     edits: [
       {
         file: GENERATIONS,
@@ -162,12 +159,14 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: 'generation names are never used again',
     without: 'there are two, in turn',
+    theme: 'lookups',
     edits: [{ file: GENERATIONS, find: 'building ?? String(last + 1);', replace: 'building ?? String(2 - (last % 2));' }],
   },
   {
     section: 5,
     rule: 'ledger documents are dropped first',
     without: 'they are dropped last',
+    theme: 'lookups',
     edits: [
       { file: GENERATIONS, find: '    await this.documents.remove(LEDGERS, scope, 1);\n', replace: '' },
       {
@@ -181,6 +180,7 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: 'what an instance knows of the switch is younger than the grace time',
     without: 'what it has read once it knows for ever',
+    theme: 'lookups',
     edits: [
       {
         file: GENERATIONS,
@@ -193,6 +193,7 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: 'a missing ledger document means start over',
     without: 'it means that nothing was projected',
+    theme: 'lookups',
     edits: [
       {
         file: STEPWISE,

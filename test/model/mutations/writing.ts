@@ -16,6 +16,7 @@ export const WRITING: Mutation[] = [
     marked: true,
     rule: "every binding event carries the binding's identity after it",
     without: 'the tail knows which keys a binding holds from its creation alone',
+    theme: 'bindings',
     edits: [
       { file: TAIL, find: '    this.index(event);', replace: "    if (event.type === 'BindingCreated') this.index(event);" },
     ],
@@ -24,6 +25,7 @@ export const WRITING: Mutation[] = [
     section: 3,
     rule: 'counts follow from events alone: an event says in which state the binding was',
     without: 'a removal does not say it',
+    theme: 'bindings',
     edits: [{ file: 'libs/domain/src/decision.ts', find: '{ previousState: binding.state, cause }', replace: '{ cause }' }],
   },
   {
@@ -31,6 +33,7 @@ export const WRITING: Mutation[] = [
     marked: true,
     rule: 'one append per ledger is in flight per process',
     without: 'the next batch is sent before the one that it was decided on has landed',
+    theme: 'bindings',
     edits: [
       {
         file: WRITER,
@@ -47,18 +50,21 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: "the state to decide from is the read model and the stream's tail after it",
     without: 'bindings that only the tail has are not looked for',
+    theme: 'bindings',
     edits: [{ file: HEAD, find: 'for (const id of this.tail.matching(keys)) {', replace: 'for (const id of [] as string[]) {' }],
   },
   {
     section: 4,
     rule: 'the holders of a key are the documents that do not occur in the tail, and the bindings whose last event in it matches',
     without: 'a document that the tail has newer events of is taken as it is',
+    theme: 'bindings',
     edits: [{ file: HEAD, find: 'this.tail.advance(document.id, document) ?? document', replace: 'document' }],
   },
   {
     section: 4,
     rule: 'a binding found only in the tail is loaded by id',
     without: 'it is left out',
+    theme: 'bindings',
     edits: [
       {
         file: HEAD,
@@ -71,6 +77,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'when the tail is read further, what it then has is looked for too',
     without: 'a batch is decided from what was looked for before',
+    theme: 'bindings',
     edits: [
       { file: HEAD, find: '          await this.readOn();\n          continue;\n', replace: '          await this.readOn();\n' },
     ],
@@ -79,6 +86,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: "the ledger's generation is read again after the last read",
     without: 'it is read before only',
+    theme: 'lookups',
     edits: [
       {
         file: STEPWISE,
@@ -91,6 +99,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'a document above the last acknowledged revision, while an append is in flight: its outcome is awaited',
     without: 'the batch is decided from it',
+    theme: 'bindings',
     edits: [
       {
         file: HEAD,
@@ -108,6 +117,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'a document above the head means that the tail is to be read further',
     without: 'the batch is decided from it',
+    theme: 'bindings',
     edits: [
       {
         file: HEAD,
@@ -125,6 +135,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'answers leave only after the append succeeded',
     without: 'they leave when it is sent',
+    theme: 'bindings',
     edits: [
       {
         file: FLIGHTS,
@@ -139,6 +150,7 @@ export const WRITING: Mutation[] = [
     marked: true,
     rule: "a batch without events leaves only after a read of the stream's end finds nothing beyond its head",
     without: 'it leaves at once',
+    theme: 'bindings',
     edits: [
       {
         file: FLIGHTS,
@@ -151,6 +163,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'an empty batch on top of a flight waits for its success',
     without: 'it is answered before',
+    theme: 'bindings',
     edits: [
       {
         file: WRITER,
@@ -167,6 +180,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'an unknown outcome is no failure: the identical batch is sent again',
     without: 'it is answered as not written',
+    theme: 'bindings',
     edits: [
       {
         file: APPEND,
@@ -180,6 +194,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'own event ids in the tail mean that the append had succeeded',
     without: 'a conflict of the second sending is taken for one of the first',
+    theme: 'bindings',
     edits: [
       { file: APPEND, find: 'return unknown && (await standThere(', replace: 'return (false as boolean) && (await standThere(' },
     ],
@@ -188,6 +203,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'idempotency keys belong to the state of a batch: its own',
     without: 'a batch does not remember the keys of its own commands',
+    theme: 'bindings',
     edits: [
       { file: BATCH, find: 'this.view.remember(idempotencyRecordOf(event, stamp, context.actor, idempotency));', replace: '' },
     ],
@@ -196,30 +212,35 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'idempotency keys belong to the state of a batch: those in the tail',
     without: 'keys are known when they are projected',
+    theme: 'bindings',
     edits: [{ file: HEAD, find: '[...remembered, ...inTail]', replace: 'remembered' }],
   },
   {
     section: 4,
     rule: 'idempotency keys belong to the state of a batch: those in the read model',
     without: 'keys are known as long as they are in the tail',
+    theme: 'bindings',
     edits: [{ file: HEAD, find: '[...remembered, ...inTail]', replace: 'inTail' }],
   },
   {
     section: 4,
     rule: 'recorded time is not before that of the head event',
     without: 'it is the own clock',
+    theme: 'bindings',
     edits: [{ file: BATCH, find: 'return clock > this.point.at ? clock : this.point.at;', replace: 'return clock;' }],
   },
   {
     section: 4,
     rule: "the ledger's document carries the time of the head event, since the tail may be empty",
     without: 'the time is known from the tail alone',
+    theme: 'bindings',
     edits: [{ file: HEAD, find: '            at: document.at,', replace: "            at: ''," }],
   },
   {
     section: 4,
     rule: 'whose clock is off does not go on writing',
     without: 'it goes on, and keeps the others from writing by events in their future',
+    theme: 'bindings',
     edits: [{ file: FLIGHTS, find: 'now + CLOCK_RETRY_FACTOR * offMs : 0', replace: '0 : 0' }],
   },
 ];

@@ -43,7 +43,9 @@ export interface Sighting {
 }
 
 export const ACTOR = 'job';
-const MAX_THINK_MS = 120;
+/** How long a client waits at most before its next step: many come together. */
+const THINK_MS = [5, 20, 150];
+const MAX_RETRY_MS = 120;
 const DAY_MS = 25 * 3_600_000;
 const MAX_TRIES = 3;
 const MAX_FINAL_TRIES = 60;
@@ -118,7 +120,7 @@ export class Clients {
 
   private async do(step: Step): Promise<void> {
     const { scheduler } = this.world;
-    await scheduler.sleep(this.process, scheduler.random.below(MAX_THINK_MS));
+    await scheduler.sleep(this.process, scheduler.random.below(scheduler.random.pick(THINK_MS)));
     const ledger = LEDGERS[step.ledger] as LedgerName;
     switch (step.kind) {
       case 'lookup':
@@ -154,7 +156,7 @@ export class Clients {
       const again = results === undefined || results.some((result) => isRefusal(result) && TEMPORARY.has(result.refused));
       // Without keys a repetition would be another command.
       if (!again || tries === MAX_TRIES || steps.some(({ key }) => key === undefined)) return;
-      await this.world.scheduler.sleep(this.process, this.world.scheduler.random.below(MAX_THINK_MS));
+      await this.world.scheduler.sleep(this.process, this.world.scheduler.random.below(MAX_RETRY_MS));
     }
   }
 

@@ -22,7 +22,8 @@ export const LEDGERS: LedgerName[] = MODELS.map((model) => ({ backend: BACKEND, 
 export const STREAMS = new StreamNames();
 const COMMAND_TIMEOUT_MS = 1_500;
 /** Longer than an instance relies on what it knows of a generation. */
-const GRACE_MS = 60;
+const GRACE_MS = 110;
+const MAX_COMPARE_MS = 100;
 const SCHEMAS = new JsonSchemas();
 const NO_KEYS = KeyRing.parse(undefined);
 
@@ -77,10 +78,9 @@ export class Instance {
 
   rebuild(ledger: LedgerName): Promise<void> {
     const { store, readModel } = this;
-    const { sleep } = this.world.toolsOf(this.process);
-    return rebuildLedger(
-      { store, readModel, streams: STREAMS, sleep, maxEvents: this.world.plan.limits.projectionEvents, graceMs: GRACE_MS },
-      ledger,
-    );
+    const { sleep, random } = this.world.toolsOf(this.process);
+    const { projectionEvents: maxEvents } = this.world.plan.limits;
+    const compare = () => sleep(random() * MAX_COMPARE_MS);
+    return rebuildLedger({ store, readModel, streams: STREAMS, sleep, maxEvents, graceMs: GRACE_MS, compare }, ledger);
   }
 }

@@ -30,7 +30,8 @@ interface Operation {
 const always = () => true;
 const START_OF_TIME = Date.parse('2026-03-03T09:00:00.000Z');
 const WEIGHTS = [0.02, 0.2, 1, 1, 4];
-const STEPS_BETWEEN_WEIGHTS = 25;
+/** For how many steps a process stays as fast or slow as it is. */
+const SPELLS = [10, 25, 100, 300];
 const MAX_STEPS = 200_000;
 
 /**
@@ -41,6 +42,7 @@ export class Scheduler {
   now = 0;
   steps = 0;
   afterStep: () => void = () => undefined;
+  private spellEnds = 0;
   private operations: Operation[] = [];
   private readonly processes = new Set<SimulatedProcess>();
   /** What goes on outside of all processes: messages on their way, and the stores' own work. */
@@ -124,14 +126,18 @@ export class Scheduler {
 
   /** One of those that can run, by the weight of its process; when none can yet, time goes on to the first. */
   private next(): Operation | undefined {
-    if (this.steps % STEPS_BETWEEN_WEIGHTS === 0)
-      for (const process of this.processes) process.weight = this.random.pick(WEIGHTS);
+    if (this.steps >= this.spellEnds) this.beginSpell();
     const total = this.weightOfRunnable() || (this.passTime() ? this.weightOfRunnable() : 0);
     if (total === 0) return undefined;
     let rest = this.random.next() * total;
     const isChosen = (operation: Operation) => this.isRunnable(operation) && (rest -= operation.process.weight) < 0;
     const chosen = this.operations.findIndex(isChosen);
     return this.operations.splice(chosen, 1)[0];
+  }
+
+  private beginSpell(): void {
+    this.spellEnds = this.steps + this.random.pick(SPELLS);
+    for (const process of this.processes) process.weight = this.random.pick(WEIGHTS);
   }
 
   private isRunnable({ at, ready }: Operation): boolean {

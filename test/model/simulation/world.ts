@@ -11,7 +11,7 @@ import { Random } from './random.js';
 import { SimulatedReadModel } from './read-model.js';
 import { Scheduler, SimulatedProcess } from './scheduler.js';
 
-const KNOWLEDGE_MS = 25;
+const KNOWLEDGE_MS = 100;
 const MAX_LOOKUP_TAIL = 10_000;
 const PROJECTORS = 3;
 const MAX_RESTART_DELAY_MS = 200;
@@ -113,6 +113,9 @@ export class World {
       const asked = { ...ledger, generation: { in: [pointer['current'], pointer['former']] as string[] } };
       const documents = this.documents.matching('ledgers', asked);
       for (const { _id, checkpoint } of documents) this.noteCheckpoint(_id, checkpoint as number);
+      const current = documents.find(({ generation }) => generation === pointer['current']);
+      if (current !== undefined)
+        this.noteCheckpoint(`the current generation of ${ledgerKey(ledger)}`, current['checkpoint'] as number);
       const applied = Math.min(...documents.map(({ checkpoint }) => checkpoint as number));
       if (applied > this.appliedTo(ledger)) this.applied.set(ledgerKey(ledger), applied);
     }

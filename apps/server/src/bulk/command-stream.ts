@@ -95,10 +95,7 @@ export class CommandStream {
   private async execute(chunk: readonly NumberedLine[]): Promise<string> {
     const { ledger, name, context, gates, observe } = this.parts;
     const requests = chunk.flatMap(({ command }) => (isRefusal(command) ? [] : [{ command, context }]));
-    const results = await gates.pass(name, async () => {
-      await ledger.room(name);
-      return ledger.executeAll(name, requests);
-    });
+    const results = await gates.pass(name, () => ledger.executeAllInTurn(name, requests));
     let next = 0;
     let text = '';
     for (const { line, command } of chunk) {

@@ -49,6 +49,7 @@ export class CommandsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const body = bodyOf(request);
+    refuseHeadersOfOneCommand(request);
     const unknown = await this.opened.queries.status(ledger);
     if (isRefusal(unknown)) throw new RefusedError(unknown);
     if (atomic === true) await this.doAll(ledger, context, body, reply);
@@ -105,4 +106,10 @@ export class CommandsController {
 function bodyOf(request: FastifyRequest): Readable {
   if (request.body === undefined || request.body === null) throw refusedError('UNSUPPORTED_MEDIA_TYPE', `commands are ${NDJSON}`);
   return request.body as Readable;
+}
+
+/** Who sends these relies on them, and a stream has no use for them: each line has its own. */
+function refuseHeadersOfOneCommand({ headers }: FastifyRequest): void {
+  if (headers['idempotency-key'] !== undefined) throw refusedError('MALFORMED', 'Idempotency-Key: each line has its own `key`');
+  if (headers['if-match'] !== undefined) throw refusedError('MALFORMED', 'If-Match: each line has its own `expectedVersion`');
 }

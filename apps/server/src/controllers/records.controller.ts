@@ -29,7 +29,7 @@ export class RecordsController {
   @Read({
     summary: 'Every live binding of a record, on all backends',
     answers: { 200: bindingList },
-    codes: ['INVALID_ID', 'NOT_YET_PROJECTED'],
+    codes: ['BACKEND_NOT_FOUND', 'MODEL_NOT_FOUND', 'MODEL_BACKEND_MISMATCH', 'INVALID_ID', 'NOT_YET_PROJECTED'],
   })
   async bindings(
     @Param('localModel', { schema: idTextSchema }) localModel: string,

@@ -1,0 +1,130 @@
+/** What a writer does when its stores fail in the middle; that it decides right is for the model test. */
+import { afterEach, expect, it } from 'vitest';
+import type { LedgerRules } from '#domain';
+import { EventStoreError, type EventStore } from '#event-store';
+import { openSqliteEventStore } from '#event-store/sqlite';
+import type { ReadModel } from '#read-model';
+import { openSqliteReadModel } from '#read-model/sqlite';
+import { BindingLedger } from './binding-ledger.js';
+import type { LedgerLimits } from './limits.js';
+import { ProjectionProgress } from './progress.js';
+import { StreamNames } from './streams.js';
+
+const PRODUCTS = { backend: 'shop', model: 'shop.product' };
+const RULES: LedgerRules = { localModel: 'product', cardinality: 'one', dataSchema: null, indexes: [] };
+const CONTEXT = { actor: 'test', correlationId: 'c' };
+
+const opened: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0).toReversed()) await each.close();
+});
+
+async function openStores() {
+  const store = await openSqliteEventStore({ folder: ':memory:' });
+  const readModel = await openSqliteReadModel({ memory: true });
+  opened.push(store, readModel);
+  return { store, readModel };
+}
+
+function ledgerOver(stores: { store: EventStore; readModel: ReadModel }, limits: Partial<LedgerLimits> = {}): BindingLedger {
+  const ledger = new BindingLedger({
+    ...stores,
+    limits,
+    streams: new StreamNames(''),
+    progress: new ProjectionProgress(stores.readModel),
+    open: async () => ({ rules: RULES, backendRevision: 0, modelRevision: 0 }),
+    check: async () => undefined,
+    problemsOf: () => [],
+  });
+  opened.push(ledger);
+  return ledger;
+}
+
+/** The store, but for what is replaced. */
+function storeBut(store: EventStore, replaced: Partial<EventStore>): EventStore {
+  return {
+    append: (...of) => store.append(...of),
+    readStream: (...of) => store.readStream(...of),
+    headRevision: (...of) => store.headRevision(...of),
+    endPosition: () => store.endPosition(),
+    readAll: (...of) => store.readAll(...of),
+    subscribe: (...of) => store.subscribe(...of),
+    ping: () => store.ping(),
+    close: () => store.close(),
+    ...replaced,
+  };
+}
+
+const bind = (ledger: BindingLedger, id: string) =>
+  ledger.execute(PRODUCTS, { op: 'bind', recordId: id, externalId: id }, CONTEXT);
+
+it('a head that cannot be confirmed while the next batch is decided is an answer, and no rejection that nobody handles', async () => {
+  const { store, readModel } = await openStores();
+  const down = async () => {
+    throw new EventStoreError('UNAVAILABLE', 'the store is down');
+  };
+  let isDown = false;
+  const ledger = ledgerOver({
+    store: storeBut(store, { headRevision: (stream) => (isDown ? down() : store.headRevision(stream)) }),
+    readModel,
+  });
+  await bind(ledger, '1');
+  isDown = true;
+  // So many that deciding them lets the event loop turn, which is when Node looks for unhandled rejections.
+  const unbinds = (of: string) =>
+    Array.from({ length: 300 }, (_, index) => ({
+      command: { op: 'unbind' as const, recordId: `${of}${index}` },
+      context: CONTEXT,
+    }));
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => void unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  try {
+    const answers = await Promise.all(['a', 'b', 'c'].map((of) => ledger.executeAll(PRODUCTS, unbinds(of))));
+    for (const answer of answers.flat()) expect(answer).toMatchObject({ refused: 'STORE_UNAVAILABLE' });
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+  expect(unhandled).toEqual([]);
+  isDown = false;
+  expect(await bind(ledger, '2')).toMatchObject({ outcome: 'created' });
+});
+
+it('events that were read with a gap are read anew', async () => {
+  const { store, readModel } = await openStores();
+  let torn = false;
+  const ledger = ledgerOver({
+    store: storeBut(store, {
+      readStream: async (...of) => {
+        const page = await store.readStream(...of);
+        if (!torn || page.length < 3) return page;
+        torn = false;
+        return page.toSpliced(1, 1);
+      },
+    }),
+    readModel,
+  });
+  const other = ledgerOver({ store, readModel });
+  await bind(ledger, '1');
+  for (const id of ['2', '3', '4', '5']) await bind(other, id);
+  torn = true;
+  expect(await bind(ledger, '6')).toMatchObject({ outcome: 'created', revision: 6 });
+  expect(torn).toBe(false);
+});
+
+it('commands in turn wait for room in a full queue, all of those that wait', async () => {
+  const ledger = ledgerOver(await openStores(), { queueCommands: 100, batchCommands: 50 });
+  await bind(ledger, '0');
+  const binds = (of: string, count: number) =>
+    Array.from({ length: count }, (_, index) => ({
+      command: { op: 'bind' as const, recordId: `${of}${index}` },
+      context: CONTEXT,
+    }));
+  const others = Array.from({ length: 100 }, (_, index) => bind(ledger, `other${index}`));
+  const chunks = ['a', 'b', 'c', 'd', 'e'].map((of) => ledger.executeAllInTurn(PRODUCTS, binds(of, 40)));
+  expect(await bind(ledger, 'late')).toMatchObject({ refused: 'BUSY' });
+  for (const result of [...(await Promise.all(others)), ...(await Promise.all(chunks)).flat()])
+    expect(result).toMatchObject({ outcome: 'created' });
+  // More than the queue ever holds is not waited for.
+  expect(await ledger.executeAllInTurn(PRODUCTS, binds('f', 101))).toHaveLength(101);
+});

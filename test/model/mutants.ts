@@ -35,7 +35,8 @@ export class Mutants {
       cpSync(this.original.folder, folder, { recursive: true });
       for (const [file, text] of changed(edits)) writeFileSync(join(folder, file.replace(/\.ts$/, '.js')), transpile(text, file));
       const program = join(folder, SEEK.replace(/\.ts$/, '.js'));
-      const { stdout } = await promisify(execFile)(process.execPath, [program, String(firstSeed), String(seeds)], {
+      const given = ['1', String(seeds), ...(theme === undefined ? [] : [theme])];
+      const { stdout } = await promisify(execFile)(process.execPath, [program, ...given], {
         maxBuffer: MAX_OUTPUT_BYTES,
       });
       const found = JSON.parse(stdout) as Partial<Found>;

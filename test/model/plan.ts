@@ -50,7 +50,7 @@ export interface Plan {
 }
 
 /** What a run is about, and so how often each kind of step is taken in it. */
-export type Theme = 'bindings' | 'lookups' | 'opening' | 'control' | 'retirement';
+export type Theme = 'bindings' | 'foreigners' | 'lookups' | 'opening' | 'control' | 'retirement';
 
 interface Weights {
   control: number;
@@ -60,6 +60,8 @@ interface Weights {
   lookup: number;
   foreign: number;
   unbind: number;
+  /** How many records and external ids there are. */
+  ids: number;
   /** How many ledgers the steps are about, and how likely one is about the first, and not any. */
   ledgers: number;
   firstLedger: number;
@@ -73,15 +75,28 @@ const BASE: Weights = {
   lookup: 4,
   foreign: 2,
   unbind: 3,
+  ids: 4,
   ledgers: 2,
   firstLedger: 0.9,
 };
 const THEMES: Record<Theme, Weights> = {
-  bindings: { ...BASE, foreign: 5 },
-  lookups: { ...BASE, lookup: 14, rebuild: 3, firstLedger: 1 },
+  bindings: { ...BASE, foreign: 4 },
+  foreigners: { ...BASE, foreign: 20, lookup: 1, ids: 2, firstLedger: 1 },
+  lookups: { ...BASE, lookup: 16, rebuild: 4, firstLedger: 1 },
   opening: { ...BASE, control: 6, ledgers: 4, firstLedger: 0 },
   control: { ...BASE, control: 5, lookup: 2, firstLedger: 0.7 },
-  retirement: { ...BASE, control: 8, retire: 8, delete: 2, unbind: 14, lookup: 1, foreign: 1, firstLedger: 0.4 },
+  retirement: {
+    ...BASE,
+    control: 10,
+    retire: 14,
+    delete: 8,
+    unbind: 14,
+    lookup: 0.5,
+    foreign: 0.5,
+    ids: 2,
+    ledgers: 3,
+    firstLedger: 0,
+  },
 };
 
 export const PROCESSES = 4;
@@ -130,6 +145,14 @@ class StepGenerator {
     private readonly weights: Weights,
   ) {}
 
+  private get records(): string[] {
+    return RECORDS.slice(0, this.weights.ids);
+  }
+
+  private get externalIds(): string[] {
+    return EXTERNAL_IDS.slice(0, this.weights.ids);
+  }
+
   step(): Step {
     const { random, weights } = this;
     const at = { client: random.below(CLIENTS), ledger: random.chance(weights.firstLedger) ? 0 : random.below(weights.ledgers) };
@@ -145,7 +168,7 @@ class StepGenerator {
       [0.1, 'night'],
     ] as const);
     if (kind === 'control') return { ...at, kind, action: this.action() };
-    if (kind === 'delete') return { ...at, kind, recordId: random.pick(RECORDS) };
+    if (kind === 'delete') return { ...at, kind, recordId: random.pick(this.records) };
     if (kind === 'rebuild' || kind === 'night') return { ...at, kind };
     if (kind === 'group') return { ...at, kind, commands: this.commands(random.between(2, 4)), atomic: random.chance(0.5) };
     if (kind === 'foreign') return { ...at, kind, commands: this.commands(random.between(1, 3)) };
@@ -181,8 +204,8 @@ class StepGenerator {
 
   private request(): Command {
     const { random, weights } = this;
-    const recordId = random.pick(RECORDS);
-    const externalId = random.pick(EXTERNAL_IDS);
+    const recordId = random.pick(this.records);
+    const externalId = random.pick(this.externalIds);
     const target = random.chance(0.5) ? { recordId } : { externalId };
     const op = random.weighted([
       [8, 'bind'],
@@ -196,7 +219,7 @@ class StepGenerator {
     if (op === 'sync') return { op, ...target, syncDate: random.pick(DATES), force: random.chance(0.2), data: this.data() };
     if (op === 'changeData') return { op, ...target, data: this.data() ?? { n: 0 } };
     if (op === 'unbind') return random.chance(0.3) ? { op, recordId, all: true } : { op, ...target };
-    if (op === 'move') return { op, fromRecordId: recordId, toRecordId: random.pick(RECORDS) };
+    if (op === 'move') return { op, fromRecordId: recordId, toRecordId: random.pick(this.records) };
     const ifBound = random.pick(['refuse', 'replace'] as const);
     const ifTaken = random.weighted([
       [3, 'refuse'],
@@ -214,9 +237,9 @@ class StepGenerator {
     const { random } = this;
     const some = (ids: string[]) => random.shuffled(ids).slice(0, random.between(1, 3));
     const by = random.pick(['externalId', 'externalId', 'externalIds', 'recordIds', 'recordIds', 'id'] as const);
-    if (by === 'externalId') return { by, externalId: random.pick(EXTERNAL_IDS) };
-    if (by === 'externalIds') return { by, externalIds: some(EXTERNAL_IDS) };
-    if (by === 'recordIds') return { by, recordIds: some(RECORDS) };
+    if (by === 'externalId') return { by, externalId: random.pick(this.externalIds) };
+    if (by === 'externalIds') return { by, externalIds: some(this.externalIds) };
+    if (by === 'recordIds') return { by, recordIds: some(this.records) };
     return { by, seen: random.below(1_000) };
   }
 }

@@ -26,7 +26,7 @@ export async function run(plan: Plan): Promise<Run> {
   const problems: string[] = [];
   try {
     await world.setUp();
-    for (const phase of phasesOf(world, clients)) {
+    for (const phase of phasesOf(plan, world, clients)) {
       phase();
       await world.scheduler.run();
       if (clients.waiting > 0) problems.push(`${clients.waiting} clients are never answered`);
@@ -41,10 +41,13 @@ export async function run(plan: Plan): Promise<Run> {
 }
 
 /** First with everything that goes wrong, then without; what was begun is completed, and what was not answered is repeated. */
-function phasesOf(world: World, clients: Clients): (() => void)[] {
+function phasesOf(plan: Plan, world: World, clients: Clients): (() => void)[] {
   return [
     () => clients.start(),
     () => {
+      // Where nothing went wrong, nothing is left to be resumed.
+      if (Object.values(plan.rates).every((rate) => rate === 0) && !clients.wereBusy)
+        world.errors.push(...problemsOfFanOut(world, truthsOf(world)));
       world.heal();
       clients.resume();
     },

@@ -83,10 +83,8 @@ export async function createServer({
   return {
     app,
     document,
-    listen: async (port, host) => {
-      await app.listen(port, host);
-      return app.getUrl();
-    },
+    // Not by way of Nest, which logs an address that cannot be used before it throws.
+    listen: (port, host) => fastify.listen({ port, host }),
     close: () => shutDown(app, fastify, closing),
   };
 }

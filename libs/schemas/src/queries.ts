@@ -43,7 +43,6 @@ const cursor = z
   .max(MAX_CURSOR_LENGTH)
   .meta({ description: 'Where the page begins: `nextCursor` of the page before.' });
 
-export const noQuery = z.strictObject({});
 export const readQuery = z.strictObject(freshness);
 export const writeQuery = z.strictObject({ ifBinding: bindingIdSchema.optional(), reason: reasonSchema.optional() });
 export const unbindQuery = writeQuery.extend({ cause: causeSchema.optional() });

@@ -43,6 +43,7 @@ export const PROJECTING: Mutation[] = [
   },
   {
     section: 5,
+    theme: 'bindings',
     rule: 'a duplicate key does not mean done: the write is repeated as an update',
     without: 'it is taken for done',
     edits: [

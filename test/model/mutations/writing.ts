@@ -77,7 +77,7 @@ export const WRITING: Mutation[] = [
     section: 4,
     rule: 'when the tail is read further, what it then has is looked for too',
     without: 'a batch is decided from what was looked for before',
-    theme: 'bindings',
+    theme: 'foreigners',
     edits: [
       { file: HEAD, find: '          await this.readOn();\n          continue;\n', replace: '          await this.readOn();\n' },
     ],

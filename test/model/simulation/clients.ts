@@ -59,6 +59,8 @@ export class Clients {
   readonly sightings: Sighting[] = [];
   readonly controls: ControlAttempt[] = [];
   readonly deletions: Deletion[] = [];
+  /** Whether a change of the backend or a model was refused for now, and so perhaps left half done. */
+  wereBusy = false;
   /** Clients that are not through yet. */
   waiting = 0;
   private readonly process: SimulatedProcess;
@@ -128,7 +130,11 @@ export class Clients {
       case 'foreign':
         return this.actAsForeigner(ledger, step.commands);
       case 'control':
-        return this.withInstance((instance) => act(this.world, instance, ledger, step.action, this.controls));
+        return this.withInstance(async (instance) => {
+          const done = await act(this.world, instance, ledger, step.action);
+          if (done === undefined) this.wereBusy = true;
+          else if (done !== 'refused') this.controls.push(done);
+        });
       case 'delete':
         return this.withInstance((instance) => deleteEverywhere(this.world, instance, step.recordId, this.deletions));
       case 'rebuild':

@@ -23,31 +23,25 @@ export interface Deletion {
 }
 
 const TEMPORARY: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
+const FINAL: ReadonlySet<string> = new Set(['LEDGER_CLOSED', 'BACKEND_IN_USE', 'MODEL_CHANGE_VIOLATED']);
 
 const headsOf = ({ events }: World) => LEDGERS.map((ledger) => events.head(STREAMS.ledger(ledger)));
 const backendHead = ({ events }: World) => events.head(STREAMS.backend(BACKEND));
 
+/** Answers nothing when it could not be done for now. */
 export async function act(
   world: World,
   instance: Instance,
   ledger: LedgerName,
   action: ControlAction,
-  done: ControlAttempt[],
-): Promise<void> {
+): Promise<ControlAttempt | 'refused' | undefined> {
   const calledRevision = backendHead(world);
   const revision = await change(instance, ledger, action);
-  if (typeof revision === 'number') done.push({ action, calledRevision, revision, heads: headsOf(world) });
-  else if (!KNOWN_REFUSALS.has(revision.refused))
-    throw new Error(`${action} was refused ${revision.refused}: ${revision.detail}`);
+  if (typeof revision === 'number') return { action, calledRevision, revision, heads: headsOf(world) };
+  if (TEMPORARY.has(revision.refused)) return undefined;
+  if (FINAL.has(revision.refused)) return 'refused';
+  throw new Error(`${action} was refused ${revision.refused}: ${revision.detail}`);
 }
-
-const KNOWN_REFUSALS: ReadonlySet<string> = new Set([
-  ...TEMPORARY,
-  'LEDGER_CLOSED',
-  'BACKEND_IN_USE',
-  'MODEL_CHANGE_VIOLATED',
-  'BACKEND_PAUSED',
-]);
 
 /** Answers the revision of the backend that the answer shows. */
 async function change({ plane }: Instance, { model }: LedgerName, action: ControlAction): Promise<number | Refusal> {

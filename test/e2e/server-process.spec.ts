@@ -1,0 +1,121 @@
+/** The server as a process: what it says when it starts, when it cannot, and how it ends. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const MAIN = join(import.meta.dirname, '../../dist/apps/server/src/main.js');
+const PASSWORD = 'pass-Zx81-word';
+
+let folder: string;
+const running: ChildProcess[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'server-process-'));
+});
+afterEach(async () => {
+  for (const child of running.splice(0)) if (child.exitCode === null && child.signalCode === null) await kill(child, 'SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(env: Record<string, string>): { child: ChildProcess; out: () => string; err: () => string } {
+  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env['PATH'], PORT: '0', LEDGER_DATA: folder, ...env } });
+  running.push(child);
+  const said = { out: '', err: '' };
+  child.stdout?.on('data', (piece: Buffer) => (said.out += piece.toString()));
+  child.stderr?.on('data', (piece: Buffer) => (said.err += piece.toString()));
+  return { child, out: () => said.out, err: () => said.err };
+}
+
+async function started(env: Record<string, string> = {}): Promise<ReturnType<typeof start> & { url: string }> {
+  const server = start(env);
+  const exited = once(server.child, 'exit').then(() => {
+    throw new Error(`it ended: ${server.err()}`);
+  });
+  exited.catch(() => undefined);
+  for (;;) {
+    const [, url] = /(http:\/\/\S+)  \(documentation: http:\/\/\S+\/docs\)/.exec(server.out()) ?? [];
+    if (url !== undefined) return { ...server, url };
+    await Promise.race([once(server.child.stdout!, 'data'), exited]);
+  }
+}
+
+async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  child.kill(signal);
+  return (await exited)[0];
+}
+
+async function ended(env: Record<string, string>): Promise<{ code: number | null; err: string; out: string }> {
+  const { child, out, err } = start(env);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, err: err(), out: out() };
+}
+
+describe('a server that starts', () => {
+  it('says where it is, serves, and ends in order with everything it acknowledged', async () => {
+    const first = await started({ LEDGER_SECRET_KEY: Buffer.alloc(32, 1).toString('base64'), LOG_LEVEL: 'trace' });
+    const send = (method: string, path: string, body: object) =>
+      fetch(first.url + path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    await send('PUT', '/v1/backend-types/shop', {});
+    await send('PUT', '/v1/models/shop.product', { backendType: 'shop', localModel: 'product' });
+    await send('POST', '/v1/backends', { id: 'shop', type: 'shop', location: 'https://shop.example.org', password: PASSWORD });
+    const bound = await send('POST', '/v1/backends/shop/models/shop.product/bindings', { recordId: 1, externalId: 'a' });
+    expect(bound.status).toBe(201);
+    expect((await fetch(`${first.url}/docs`)).status).toBe(200);
+    expect((await fetch(`${first.url}/health/ready`)).status).toBe(200);
+    expect(await kill(first.child, 'SIGTERM')).toBe(0);
+    expect(first.out() + first.err()).not.toContain(PASSWORD);
+
+    const second = await started();
+    const found = await fetch(`${second.url}/v1/backends/shop/models/shop.product/external/a?atLeast=head`);
+    expect(await found.json()).toMatchObject({ recordId: '1' });
+    expect(await kill(second.child, 'SIGINT')).toBe(0);
+  });
+
+  it('is reached from this machine only, and warns when it is not', async () => {
+    expect((await started()).url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    const open = await started({ HOST: '0.0.0.0', LEDGER_DATA: ':memory:' });
+    while (!open.out().includes('everybody who can reach this address may do everything')) await once(open.child.stdout!, 'data');
+  });
+});
+
+describe('a server that cannot start says why in one line', () => {
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['a port that is none', { PORT: 'http' }, /PORT is a number from 0 to 65535/],
+    ['a level that is none', { LOG_LEVEL: 'loud' }, /LOG_LEVEL is one of fatal, error/],
+    ['a host that is none', { HOST: 'no.such.host.invalid' }, /no\.such\.host\.invalid/],
+    ['one store without the other', { EVENTSTORE_URL: 'esdb://localhost' }, /EVENTSTORE_URL is set but MONGODB_URL is not/],
+    ['a key that is none', { LEDGER_SECRET_KEY: 'hunter2-hunter2' }, /LEDGER_SECRET_KEY: key 1 is not 32 bytes/],
+    ['a prefix that is none', { LEDGER_STREAM_PREFIX: 'Prefix' }, /LEDGER_STREAM_PREFIX/],
+  ])('%s', async (_what, env, why) => {
+    const { code, err, out } = await ended(env);
+    expect(code).toBe(1);
+    expect(err).toMatch(why);
+    expect(err.trim().split('\n')).toHaveLength(1);
+    expect(err).not.toContain('hunter2');
+    expect(out).toBe('');
+  });
+
+  it('a folder that another one has open', async () => {
+    await started();
+    const { code, err } = await ended({});
+    expect(code).toBe(1);
+    expect(err).toContain(folder);
+    expect(err.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('a port that another one has open', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { code, err } = await ended({ PORT: String(port) });
+    expect([code, err]).toEqual([1, `binding ledger: port ${port} on 127.0.0.1 is in use: set PORT to another one\n`]);
+    other.close();
+    // The folder was let go of.
+    await started();
+  });
+});

@@ -76,9 +76,9 @@ describe('a server that starts', () => {
     expect(await kill(second.child, 'SIGINT')).toBe(0);
   });
 
-  it('is reached from this machine only, and warns when it is not', async () => {
+  it('is reached from this machine only, unless it is told that others are kept away, and warns then', async () => {
     expect((await started()).url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    const open = await started({ HOST: '0.0.0.0', LEDGER_DATA: ':memory:' });
+    const open = await started({ HOST: '0.0.0.0', LEDGER_INSECURE: 'true', LEDGER_DATA: ':memory:' });
     while (!open.out().includes('everybody who can reach this address may do everything')) await once(open.child.stdout!, 'data');
   });
 });
@@ -87,7 +87,8 @@ describe('a server that cannot start says why in one line', () => {
   it.each<[string, Record<string, string>, RegExp]>([
     ['a port that is none', { PORT: 'http' }, /PORT is a number from 0 to 65535/],
     ['a level that is none', { LOG_LEVEL: 'loud' }, /LOG_LEVEL is one of fatal, error/],
-    ['a host that is none', { HOST: 'no.such.host.invalid' }, /no\.such\.host\.invalid/],
+    ['a host that others can reach', { HOST: '0.0.0.0' }, /HOST 0\.0\.0\.0 can be reached by others, and there are no API keys/],
+    ['a host that is none', { HOST: 'no.such.host.invalid', LEDGER_INSECURE: 'true' }, /no\.such\.host\.invalid/],
     ['one store without the other', { EVENTSTORE_URL: 'esdb://localhost' }, /EVENTSTORE_URL is set but MONGODB_URL is not/],
     ['a key that is none', { LEDGER_SECRET_KEY: 'hunter2-hunter2' }, /LEDGER_SECRET_KEY: key 1 is not 32 bytes/],
     ['a prefix that is none', { LEDGER_STREAM_PREFIX: 'Prefix' }, /LEDGER_STREAM_PREFIX/],

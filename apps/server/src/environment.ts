@@ -18,9 +18,15 @@ export class ConfigurationError extends Error {
 
 /** @throws {ConfigurationError} */
 export function serverEnvironment(environment: NodeJS.ProcessEnv): ServerEnvironment {
+  const host = filled(environment['HOST']) ?? LOOPBACK;
+  if (!isLoopback(host) && filled(environment['LEDGER_INSECURE']) !== 'true') {
+    throw new ConfigurationError(
+      `HOST ${host} can be reached by others, and there are no API keys: use 127.0.0.1, or set LEDGER_INSECURE=true where something else keeps others away`,
+    );
+  }
   return {
     port: portFrom(environment['PORT']),
-    host: filled(environment['HOST']) ?? LOOPBACK,
+    host,
     logLevel: logLevelFrom(environment['LOG_LEVEL']),
   };
 }

@@ -41,8 +41,7 @@ export function parseId(value: unknown): Parsed<string> {
   if (typeof value !== 'string') return { problem: 'an id is a string or a safe integer' };
   if (value === '' || value === '.' || value === '..') return { problem: `${JSON.stringify(value)} is not an id` };
   if (UNPRINTABLE.test(value)) return { problem: 'an id has no control characters and no lone surrogates' };
-  if (value.length * 3 > MAX_ID_BYTES && utf8Length(value) > MAX_ID_BYTES)
-    return { problem: `an id has at most ${MAX_ID_BYTES} bytes of UTF-8` };
+  if (exceedsBytes(value, MAX_ID_BYTES)) return { problem: `an id has at most ${MAX_ID_BYTES} bytes of UTF-8` };
   return { value };
 }
 
@@ -87,7 +86,7 @@ export function parseData(value: unknown): Parsed<JsonObject> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { problem: 'data is a JSON object' };
   const problem = problemOfJson(value, 1);
   if (problem !== undefined) return { problem };
-  if (utf8Length(JSON.stringify(value)) > MAX_DATA_BYTES) return { problem: `data has at most ${MAX_DATA_BYTES} bytes as JSON` };
+  if (exceedsBytes(JSON.stringify(value), MAX_DATA_BYTES)) return { problem: `data has at most ${MAX_DATA_BYTES} bytes as JSON` };
   return { value: value as JsonObject };
 }
 
@@ -141,4 +140,9 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
 const encoder = new TextEncoder();
 export function utf8Length(text: string): number {
   return encoder.encode(text).length;
+}
+
+/** Whether a text has more bytes of UTF-8. A character has three at most, so most texts need no counting. */
+export function exceedsBytes(text: string, maxBytes: number): boolean {
+  return text.length * 3 > maxBytes && utf8Length(text) > maxBytes;
 }

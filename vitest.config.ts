@@ -8,7 +8,7 @@ export default defineConfig({
   resolve: { conditions: ['source'] },
   test: {
     include: slow ? ['test/**/*.slow.ts'] : ['libs/**/*.spec.ts', 'apps/**/*.spec.ts', 'test/**/*.spec.ts'],
-    testTimeout: slow ? 900_000 : 20_000,
+    testTimeout: slow ? 900_000 : 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     passWithNoTests: false,

@@ -59,7 +59,7 @@ const ALLOWED: Record<string, string[]> = {
     'libs/vault/src',
   ],
   'apps/cli': ['libs/client', 'libs/runtime', 'apps/server'],
-  'apps/demo': ['libs/client', 'libs/runtime', 'apps/server'],
+  'apps/demo': ['libs/client', 'libs/runtime', 'libs/sqlite', 'apps/server'],
   examples: ['libs/nest', 'libs/domain'],
 };
 /** Packages of a framework, or of a store, that a layer is to know nothing of. */

@@ -46,10 +46,22 @@ export function isBrokenPipe(error: unknown): boolean {
 /** One line that says what went wrong; never a stack. */
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (isLedgerError(error)) return `${error.code}: ${error.detail}`;
+  if (isLedgerError(error)) return `${error.code}: ${error.detail}${whatIsWrong(error.problem)}`;
   return error.message.split('\n', 1)[0] ?? error.name;
 }
 
 function codeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+const SHOWN_ERRORS = 3;
+
+/** What is wrong where, in words: the first few of a problem's `errors`. */
+export function whatIsWrong(problem: unknown): string {
+  const { errors } = (problem ?? {}) as { errors?: unknown };
+  if (!Array.isArray(errors) || errors.length === 0) return '';
+  const shown = errors
+    .slice(0, SHOWN_ERRORS)
+    .map((error: { path?: unknown; message?: unknown }) => `${String(error.path ?? '')} ${String(error.message ?? '')}`.trim());
+  return ` (${shown.join('; ')}${errors.length > SHOWN_ERRORS ? '; …' : ''})`;
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { BindingLedgerClient, Binder, isLedgerError, type Ledger } from '#client';
 import { createLogger, createServer } from '#server';
+import { lockFolder } from '#sqlite';
 import { setUp, syncAll, syncFromWorkers, type System } from './jobs.js';
 import { heading, line, show } from './report.js';
 import { readAirports, readCountries, type CodedRecord } from './world.js';
@@ -38,6 +39,8 @@ function freshFolder(folder: string): string {
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     if (!existsSync(join(folder, MARK)))
       throw new Error(`${folder} holds a ledger that is not the demonstration's: name another folder with LEDGER_DATA`);
+    // A ledger that somebody has open is not taken away beneath it: this fails then, and says so.
+    lockFolder(folder).release();
     for (const entry of readdirSync(folder)) rmSync(join(folder, entry), { recursive: true });
   }
   mkdirSync(folder, { recursive: true });
@@ -127,7 +130,10 @@ async function main(): Promise<void> {
   }
   heading(`The ledger stays in ${folder}. Go on with:`);
   line('npm start                                                       the server on it');
-  line('npm run ledger -- lookup shop-eu shop.country --external UK     the command line on it');
+  line(
+    'npm run ledger -- lookup shop-eu shop.country --external UK     the command line on it (while the server runs: --url URL)',
+  );
+  line('npm run demo                                                    all of it anew: what is in the folder is deleted');
   line('Data: countries by mledoze/countries (ODbL), airports by airport-data-js (CC BY 4.0).');
 }
 

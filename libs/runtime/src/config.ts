@@ -41,7 +41,9 @@ export function configFromEnvironment(environment: Record<string, string | undef
 export function checkConfig({ eventStoreUrl, mongodbUrl, streamPrefix = '' }: LedgerConfig): void {
   if ((eventStoreUrl === undefined) !== (mongodbUrl === undefined)) {
     const [given, missing] = eventStoreUrl === undefined ? ['MONGODB_URL', 'EVENTSTORE_URL'] : ['EVENTSTORE_URL', 'MONGODB_URL'];
-    throw new LedgerConfigError(`${given} is set but ${missing} is not: set both, or neither for the embedded store`);
+    throw new LedgerConfigError(
+      `${given} is set but ${missing} is not: both are needed, and this version has the embedded store only; unset it`,
+    );
   }
   if (eventStoreUrl !== undefined) {
     throw new LedgerConfigError('EVENTSTORE_URL and MONGODB_URL: this version has the embedded store only; unset both');

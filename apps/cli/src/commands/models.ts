@@ -44,7 +44,7 @@ function addTypes(types: Command): void {
       await output.rows(await client.backendTypes.list(), TYPE_COLUMNS);
     }),
   );
-  leaf(types, 'put <type>', 'create or change a type')
+  leaf(types, 'put <type>', 'define a type; what is not given again is taken away')
     .option('--label <label>', 'what people call it')
     .option('--version <value=label>', 'a version that backends can have; may be repeated', version)
     .option('--settings-schema <json|@file>', "JSON Schema of a backend's settings", jsonObject)
@@ -72,7 +72,7 @@ function addModels(models: Command): void {
       await output.answer(model, membersOf(model));
     }),
   );
-  leaf(models, 'put <model>', 'create or change a model')
+  leaf(models, 'put <model>', 'define a model; what is not given again is taken away')
     .requiredOption('--type <type>', 'the type of its backends')
     .option('--local-model <name>', 'the model of the local records')
     .option('--cardinality <one|many>', 'bindings that a record may have on one backend')

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { EXIT, exitCodeOf, sentenceOf, UsageError } from '../exit-codes.js';
+import { EXIT, exitCodeOf, sentenceOf, UsageError, whatIsWrong } from '../exit-codes.js';
 import type { Context } from '../session.js';
 import type { CsvOptions } from './csv.js';
 import { Importer } from './importer.js';
@@ -182,7 +182,8 @@ export class Import {
     this.#refused += 1;
     this.#refusedFile?.add(line, problem, command);
     this.#shown += 1;
-    if (this.#shown <= SHOWN_REFUSALS) this.#context.output.note(`line ${line}: ${problem.code}: ${problem.detail}`);
+    if (this.#shown <= SHOWN_REFUSALS)
+      this.#context.output.note(`line ${line}: ${problem.code}: ${problem.detail}${whatIsWrong(problem)}`);
     if (this.#shown === SHOWN_REFUSALS + 1)
       this.#context.output.note(
         `… ${this.#refusedFile === undefined ? 'more: --refused FILE keeps them' : 'the others are in the file of the refused'}`,

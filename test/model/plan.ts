@@ -41,6 +41,8 @@ export type Lookup =
 
 export interface Plan {
   seed: number;
+  /** Of the order in which all that is going on takes its turns. */
+  schedule: number;
   steps: Step[];
   rates: FaultRates;
   cardinality: Cardinality;
@@ -124,6 +126,7 @@ export function planOf(seed: number, theme?: Theme): Plan {
   const length = random.between(30, 60);
   return {
     seed,
+    schedule: seed + 1,
     steps: Array.from({ length }, () => generator.step()),
     rates: random.pick([NO_FAULTS, LIGHT, CRASHES, HEAVY]),
     cardinality: random.chance(0.7) ? 'one' : 'many',

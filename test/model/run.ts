@@ -1,3 +1,4 @@
+import type { RecordedEvent } from '#event-store';
 import { readLedgerEvent } from '#ledger';
 import { AnswerCheck } from './checks/answers.js';
 import { problemsOfControls, problemsOfDeletions, problemsOfFanOut } from './checks/control.js';
@@ -5,7 +6,7 @@ import { problemsOfSightings } from './checks/lookups.js';
 import { problemsOfProjection } from './checks/projection.js';
 import { problemsOfClocks, problemsOfStream } from './checks/stream.js';
 import type { Plan } from './plan.js';
-import { Clients, type Attempt } from './simulation/clients.js';
+import { Clients, type Attempt, type Sighting } from './simulation/clients.js';
 import { LEDGERS, STREAMS } from './simulation/instance.js';
 import { World } from './simulation/world.js';
 import { Truth } from './truth.js';
@@ -15,7 +16,9 @@ export interface Run {
   /** What was found wrong; empty when all is well. */
   problems: string[];
   attempts: readonly Attempt[];
-  events: World['events']['all'];
+  sightings: readonly Sighting[];
+  events: readonly RecordedEvent[];
+  /** How many steps the scheduler took. */
   steps: number;
 }
 
@@ -37,7 +40,8 @@ export async function run(plan: Plan): Promise<Run> {
   } catch (error) {
     problems.push(describe(error));
   }
-  return { plan, problems, attempts: clients.attempts, events: world.events.all, steps: world.scheduler.steps };
+  const { attempts, sightings } = clients;
+  return { plan, problems, attempts, sightings, events: world.events.all, steps: world.scheduler.steps };
 }
 
 /** First with everything that goes wrong, then without; what was begun is completed, and what was not answered is repeated. */

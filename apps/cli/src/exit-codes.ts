@@ -62,6 +62,6 @@ export function whatIsWrong(problem: unknown): string {
   if (!Array.isArray(errors) || errors.length === 0) return '';
   const shown = errors
     .slice(0, SHOWN_ERRORS)
-    .map((error: { path?: unknown; message?: unknown }) => `${String(error.path ?? '')} ${String(error.message ?? '')}`.trim());
+    .map((error: { path?: string; message?: string }) => `${error.path ?? ''} ${error.message ?? ''}`.trim());
   return ` (${shown.join('; ')}${errors.length > SHOWN_ERRORS ? '; …' : ''})`;
 }

@@ -75,15 +75,6 @@ export const WRITING: Mutation[] = [
   },
   {
     section: 4,
-    rule: 'when the tail is read further, what it then has is looked for too',
-    without: 'a batch is decided from what was looked for before',
-    theme: 'foreigners',
-    edits: [
-      { file: HEAD, find: '          await this.readOn();\n          continue;\n', replace: '          await this.readOn();\n' },
-    ],
-  },
-  {
-    section: 4,
     rule: "the ledger's generation is read again after the last read",
     without: 'it is read before only',
     theme: 'lookups',

@@ -34,7 +34,7 @@ export class World {
   private ids = 0;
 
   constructor(readonly plan: Plan) {
-    this.scheduler = new Scheduler(new Random(plan.seed + 1));
+    this.scheduler = new Scheduler(new Random(plan.schedule));
     this.events = new EventStoreServer(() => this.scheduler.trueTime, this.scheduler.random);
     this.instances = plan.clockOffsetsMs.map((_, index) => this.startInstance(index));
     for (let index = 0; index < PROJECTORS; index += 1) this.startProjector();

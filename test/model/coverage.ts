@@ -13,8 +13,8 @@ export function coverageOf({ events, attempts, sightings }: Run): string[] {
   ];
 }
 
-export const EXPECTED_COVERAGE = [
-  ...[
+export const EXPECTED_COVERAGE: string[] = [
+  [
     'BindingCreated',
     'ExternalIdAssigned',
     'ExternalIdReplaced',
@@ -23,11 +23,11 @@ export const EXPECTED_COVERAGE = [
     'BindingMoved',
     'BindingRemoved',
   ],
-  ...['LedgerOpened', 'LedgerRulesChanged', 'LedgerPaused', 'LedgerResumed', 'LedgerClosed'],
-  ...['LedgerRegistered', 'BackendPaused', 'BackendResumed', 'BackendRetiring', 'BackendRetired', 'BackendRetirementCancelled'],
-  ...['ModelChanging', 'ModelChanged', 'ModelChangeRolledBack'],
-  ...['created', 'assigned', 'replaced', 'synced', 'changed', 'unchanged', 'taken', 'unbound', 'moved', 'displaced', 'no answer'],
-  ...['NOT_BOUND', 'BINDING_NOT_FOUND', 'RECORD_ALREADY_BOUND', 'EXTERNAL_ID_TAKEN', 'AMBIGUOUS_RECORD', 'VERSION_MISMATCH'],
-  ...['BACKEND_PAUSED', 'LEDGER_CLOSED', 'BUSY', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN'],
-  ...['externalId', 'externalIds', 'recordIds', 'id'].flatMap((by) => [`${by} found`, `${by} missed`]),
-];
+  ['LedgerOpened', 'LedgerRulesChanged', 'LedgerPaused', 'LedgerResumed', 'LedgerClosed'],
+  ['LedgerRegistered', 'BackendPaused', 'BackendResumed', 'BackendRetiring', 'BackendRetired', 'BackendRetirementCancelled'],
+  ['ModelChanging', 'ModelChanged', 'ModelChangeRolledBack'],
+  ['created', 'assigned', 'replaced', 'synced', 'changed', 'unchanged', 'taken', 'unbound', 'moved', 'displaced', 'no answer'],
+  ['NOT_BOUND', 'BINDING_NOT_FOUND', 'RECORD_ALREADY_BOUND', 'EXTERNAL_ID_TAKEN', 'AMBIGUOUS_RECORD', 'VERSION_MISMATCH'],
+  ['BACKEND_PAUSED', 'LEDGER_CLOSED', 'BUSY', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN'],
+  ['externalId', 'externalIds', 'recordIds', 'id'].flatMap((by) => [`${by} found`, `${by} missed`]),
+].flat();

@@ -41,8 +41,8 @@ export class LedgerHead {
   constructor(
     private readonly ledger: LedgerName,
     private readonly stream: string,
-    private readonly store: EventStore,
-    private readonly readModel: ReadModel,
+    private readonly store: Pick<EventStore, 'readStream'>,
+    private readonly readModel: Pick<ReadModel, 'readForDecision'>,
     private readonly maxTailEvents: number,
   ) {}
 

@@ -12,7 +12,7 @@ import {
 } from '#domain';
 import { canonicalJson } from '#ledger';
 import { IDEMPOTENCY_KEPT_MS } from '#read-model';
-import type { Attempt, SentRequest } from '../simulation/clients.js';
+import type { Attempt, SentRequest } from '../simulation/observed.js';
 import { viewAt, type Moment, type Truth } from '../truth.js';
 
 type RecordedBinding = RecordedLedgerEvent & BindingEvent;

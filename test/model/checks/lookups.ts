@@ -1,6 +1,6 @@
 import type { Binding } from '#domain';
 import { canonicalJson } from '#ledger';
-import type { Sighting } from '../simulation/clients.js';
+import type { Sighting } from '../simulation/observed.js';
 import { live, type Moment, type Truth } from '../truth.js';
 
 /** Whether each lookup was answered with what was true at one revision, not older than what the read model had applied when it was asked. */

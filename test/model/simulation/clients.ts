@@ -1,4 +1,4 @@
-import { isRefusal, type Binding, type Command, type LedgerName, type RequestContext } from '#domain';
+import { isRefusal, type Binding, type Command, type LedgerName } from '#domain';
 import { EventStoreError } from '#event-store';
 import type { CommandResult } from '#ledger';
 import { ReadModelError } from '#read-model';
@@ -6,41 +6,10 @@ import { CLIENTS, type CommandStep, type Lookup, type Plan, type Step } from '..
 import { act, deleteEverywhere, type ControlAttempt, type Deletion } from './control.js';
 import { appendAsForeigner } from './foreigner.js';
 import { BACKEND, LEDGERS, STREAMS, type Instance } from './instance.js';
+import { look } from './lookups.js';
+import type { Attempt, Sighting } from './observed.js';
 import type { SimulatedProcess } from './scheduler.js';
 import { SYSTEM, type World } from './world.js';
-
-/** One request as it was sent. Its events carry its correlation id. */
-export interface SentRequest {
-  command: Command;
-  context: RequestContext;
-}
-
-/** What a client sent, and what came back: nothing when the process ended, or failed, before it answered. */
-export interface Attempt {
-  ledger: LedgerName;
-  by: string;
-  requests: SentRequest[];
-  atomic: boolean;
-  /** The stream's head when it was sent, and when the answer came. */
-  calledHead: number;
-  answeredHead: number;
-  calledAt: number;
-  answeredAt: number;
-  results: CommandResult[] | undefined;
-}
-
-export interface Sighting {
-  ledger: LedgerName;
-  by: string;
-  what: Lookup & { id?: string };
-  /** The answer must be true at a revision from here … */
-  from: number;
-  /** … to here. */
-  to: number;
-  found: Binding[];
-  /** The revision that the answer names, if it does. */
-  revision?: number;
-}
 
 export const ACTOR = 'job';
 /** How long a client waits at most before its next step: many come together. */
@@ -50,7 +19,6 @@ const DAY_MS = 25 * 3_600_000;
 const MAX_TRIES = 3;
 const MAX_FINAL_TRIES = 60;
 const FINAL_WAIT_MS = 2_000;
-const MAX_FRESH_LOOKS = 30;
 const TEMPORARY: ReadonlySet<string> = new Set(['BUSY', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'BACKEND_PAUSED']);
 
 /** The clients of the ledger, each of which does its steps one after the other. */
@@ -92,7 +60,7 @@ export class Clients {
       const { unfinished } = await plane.resumeFanOuts();
       if (unfinished.length > 0) throw new Error(`cannot be resumed: ${JSON.stringify(unfinished)}`);
     });
-    for (const ledger of LEDGERS) this.run(() => (this.world.instances[1] as Instance).rebuild(ledger));
+    for (const ledger of this.world.ledgersBeingRebuilt()) this.run(() => (this.world.instances[1] as Instance).rebuild(ledger));
   }
 
   /** So that no command has to wait for ever. */
@@ -240,29 +208,11 @@ export class Clients {
   }
 
   private async lookUp(ledger: LedgerName, what: Lookup, fresh: boolean): Promise<void> {
-    const { scheduler, events } = this.world;
-    const instance = scheduler.random.pick(this.world.instances);
-    const head = events.head(STREAMS.ledger(ledger));
+    const instance = this.world.scheduler.random.pick(this.world.instances);
     const id = what.by === 'id' ? this.seen[what.seen % Math.max(1, this.seen.length)]?.id : undefined;
     if (what.by === 'id' && id === undefined) return;
-    const looking = async (): Promise<Sighting | undefined> => {
-      if (fresh && !(await this.reach(instance, ledger, head))) return undefined;
-      const from = fresh ? head : this.world.appliedTo(ledger);
-      const answer = await ask(instance, ledger, { ...what, id });
-      const to = events.head(STREAMS.ledger(ledger));
-      return { ledger, by: instance.process.name, what: { ...what, id }, from, to, ...answer };
-    };
-    const sighting = await this.orCrash(instance, looking());
+    const sighting = await this.orCrash(instance, look(this.world, instance, ledger, { ...what, id }, fresh));
     if (sighting !== undefined) this.sightings.push(sighting);
-  }
-
-  /** Waits until the read model has applied a revision, as a query with `atLeast` does. */
-  private async reach(instance: Instance, ledger: LedgerName, revision: number): Promise<boolean> {
-    for (let looks = 0; looks < MAX_FRESH_LOOKS; looks += 1) {
-      if (((await instance.readModel.ledgerDocument(ledger))?.checkpoint ?? -1) >= revision) return true;
-      await this.world.scheduler.sleep(instance.process, 20);
-    }
-    return false;
   }
 
   /** What comes of a call; nothing when the process ends before, or a store could not be used. */
@@ -274,22 +224,4 @@ export class Clients {
       throw error;
     }
   }
-}
-
-async function ask(
-  { readModel }: Instance,
-  ledger: LedgerName,
-  what: Lookup & { id?: string },
-): Promise<{ found: Binding[]; revision?: number }> {
-  if (what.by === 'externalIds') return inOne(await readModel.findByExternalIds(ledger, what.externalIds));
-  if (what.by === 'recordIds') return inOne(await readModel.findByRecordIds(ledger, what.recordIds));
-  const found =
-    what.by === 'externalId'
-      ? await readModel.findByExternalId(ledger, what.externalId)
-      : await readModel.findById(ledger, what.id ?? '');
-  return { found: found === undefined ? [] : [found] };
-}
-
-function inOne({ bindings, revision }: { bindings: Binding[]; revision: number }): { found: Binding[]; revision: number } {
-  return { found: bindings, revision };
 }

@@ -2,7 +2,7 @@ import type { LedgerName } from '#domain';
 import { EventStoreError } from '#event-store';
 import { BatchDecider, readLedgerEvent, toNewEvent, type CommandResult } from '#ledger';
 import { Truth, viewAt } from '../truth.js';
-import type { SentRequest } from './clients.js';
+import type { SentRequest } from './observed.js';
 import type { SimulatedProcess } from './scheduler.js';
 import { STREAMS } from './instance.js';
 import type { World } from './world.js';

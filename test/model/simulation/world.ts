@@ -106,6 +106,14 @@ export class World {
     return this.applied.get(ledgerKey(ledger)) ?? -1;
   }
 
+  /** Those whose rebuild was begun and is not over. */
+  ledgersBeingRebuilt(): LedgerName[] {
+    return LEDGERS.filter((ledger) => {
+      const pointer = this.documents.get('generations', ledgerKey(ledger));
+      return pointer !== undefined && (pointer['building'] !== null || pointer['former'] !== null);
+    });
+  }
+
   private noteApplied(): void {
     for (const ledger of LEDGERS) {
       const pointer = this.documents.get('generations', ledgerKey(ledger));

@@ -2,8 +2,8 @@ import { NO_FAULTS } from './simulation/faults.js';
 import type { Plan } from './plan.js';
 
 /** A shorter plan is tried in the same order of turns, and in these others. */
-const SCHEDULES = 3;
-const MAX_TRIES = 600;
+const SCHEDULES = 10;
+const MAX_TRIES = 1_500;
 
 /** Leaves steps and faults out of a plan that fails, as long as it still fails. */
 export async function shrink(plan: Plan, fails: (plan: Plan) => Promise<boolean>): Promise<Plan> {

@@ -40,6 +40,6 @@ export interface DocumentStore {
   ): Promise<boolean>;
   /** Writes in any order, one by one. When it fails, some may have been done and others not, and some may yet be. */
   bulk(collection: string, writes: readonly BulkWrite[]): Promise<BulkResult>;
-  /** Removes documents that match, at most `limit`; answers how many. When it fails, some may be gone. */
+  /** Removes documents, at most `limit`, each only if it matches at that moment; answers how many. When it fails, some may be gone. */
   remove(collection: string, where: Where, limit: number): Promise<number>;
 }

@@ -39,9 +39,12 @@ export class DocumentServer {
     return true;
   }
 
-  remove(collection: string, id: string): void {
+  remove(collection: string, id: string, where: Where): boolean {
+    const document = this.get(collection, id);
+    if (document === undefined || !matches(document, where)) return false;
     this.collection(collection).delete(id);
     this.changed(collection);
+    return true;
   }
 
   private collection(name: string): Map<string, StoredDocument> {
@@ -112,8 +115,9 @@ export class SimulatedDocumentStore implements DocumentStore {
 
   async remove(collection: string, where: Where, limit: number): Promise<number> {
     const ids = await this.call(() => this.server.matching(collection, where).slice(0, limit), false);
-    for (const { _id } of ids) await this.call(() => this.server.remove(collection, _id), true);
-    return ids.length;
+    let removed = 0;
+    for (const { _id } of ids) if (await this.call(() => this.server.remove(collection, _id, where), true)) removed += 1;
+    return removed;
   }
 
   /** The server's work on a bulk: it goes on when the client is gone, or not. */

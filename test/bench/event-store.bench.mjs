@@ -123,7 +123,7 @@ async function readAll(store) {
   await oneWriter(store);
   return timed(async () => {
     for (let position = START, end = false; !end;) {
-      ({ position, end } = await store.readAll({ after: position, streamPrefix: 'ledger-', limit: MAX_PAGE_EVENTS }));
+      ({ position, end } = await store.readAll({ after: position, streamPrefixes: ['ledger-'], limit: MAX_PAGE_EVENTS }));
     }
   });
 }

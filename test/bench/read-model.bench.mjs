@@ -71,25 +71,23 @@ async function readModel(name, indexes = []) {
   const { generation } = await model.openLedger(ledger);
   const state = { ...UNOPENED, opened: true, rules: { ...UNOPENED.rules, localModel: 'product', indexes } };
   let after = -1;
-  const apply = (bindings, idempotency = []) => {
+  const created = (update) => ({ createdRevision: update.revision, update });
+  const apply = (bindings, idempotency = [], history = []) => {
     const to = after + bindings.length;
-    const batch = { ledger, generation, after, to, hash: 'hash', at: START, state, bindings, idempotency };
+    const batch = { ledger, generation, after, to, hash: 'hash', at: START, state, bindings, history, idempotency };
     after = to;
     return model.apply(batch);
   };
   return {
     model,
     ledger,
-    insert: (bindings) => apply(bindings.map((update) => ({ created: true, update }))),
+    insert: (bindings) => apply(bindings.map(created)),
     insertWithKeys(bindings) {
       const records = bindings.map((binding) => {
         const answer = { outcome: 'created', binding, revision: binding.revision };
         return { scopedKey: `5 actor ${run}-${binding.revision}`, request: randomUUID(), answer, at: binding.createdAt };
       });
-      return apply(
-        bindings.map((update) => ({ created: true, update })),
-        records,
-      );
+      return apply(bindings.map(created), records);
     },
     sync(bindings) {
       const update = ({ id, recordId, externalId, state: bindingState, version, revision }) => {
@@ -104,7 +102,13 @@ async function readModel(name, indexes = []) {
           syncDate: LATER,
         };
       };
-      return apply(bindings.map((binding) => ({ created: false, update: update(binding) })));
+      const updates = bindings.map(update);
+      const history = updates.map(({ id, revision }) => ({ bindingId: id, revision, sets: ['syncDate'] }));
+      return apply(
+        updates.map((each) => ({ update: each })),
+        [],
+        history,
+      );
     },
     find: (externalId) => model.findByExternalId(ledger, externalId),
     close: () => model.close(),

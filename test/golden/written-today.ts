@@ -10,7 +10,7 @@ import {
   type RequestContext,
 } from '#domain';
 import { BatchDecider } from '../../libs/ledger/src/batch.js';
-import { chainEvent } from '../../libs/ledger/src/chain.js';
+import { chainEvent, metadataOf } from '../../libs/ledger/src/chain.js';
 
 const RULES: LedgerRules = { localModel: 'res.partner', cardinality: 'one', dataSchema: null, indexes: [] };
 const NEW_RULES: LedgerRules = {
@@ -88,7 +88,7 @@ export async function writtenToday(): Promise<RecordedLedgerEvent[]> {
       written.push(...events);
     } else {
       const at = new Date(clockMs).toISOString();
-      const { event } = chainEvent(point.hash, written.length, newId(), entry, { ...OPERATOR, at });
+      const { event } = chainEvent(point.hash, written.length, newId(), entry, metadataOf(OPERATOR, at));
       view.apply(entry, { revision: written.length, at });
       written.push(event);
     }

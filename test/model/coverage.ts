@@ -7,7 +7,9 @@ export function coverageOf({ events, attempts, sightings }: Run): string[] {
   return [
     ...events.map(({ type }) => type),
     ...results.map((result) => (isRefusal(result) ? result.refused : result.outcome)),
-    ...sightings.map(({ what, found }) => `${what.by} ${found.length === 0 ? 'missed' : 'found'}`),
+    ...sightings.map(
+      ({ what, found, past }) => `${what.by} ${found.length + (past?.states.length ?? 0) === 0 ? 'missed' : 'found'}`,
+    ),
     ...(attempts.some(({ results: answered }) => answered === undefined) ? ['no answer'] : []),
     ...(results.some((result) => !isRefusal(result) && result.displaced !== undefined) ? ['displaced'] : []),
   ];
@@ -29,5 +31,5 @@ export const EXPECTED_COVERAGE: string[] = [
   ['created', 'assigned', 'replaced', 'synced', 'changed', 'unchanged', 'taken', 'unbound', 'moved', 'displaced', 'no answer'],
   ['NOT_BOUND', 'BINDING_NOT_FOUND', 'RECORD_ALREADY_BOUND', 'EXTERNAL_ID_TAKEN', 'AMBIGUOUS_RECORD', 'VERSION_MISMATCH'],
   ['BACKEND_PAUSED', 'LEDGER_CLOSED', 'BUSY', 'STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN'],
-  ['externalId', 'externalIds', 'recordIds', 'id'].flatMap((by) => [`${by} found`, `${by} missed`]),
+  ['externalId', 'externalIds', 'recordIds', 'id', 'history'].flatMap((by) => [`${by} found`, `${by} missed`]),
 ].flat();

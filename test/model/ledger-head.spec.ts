@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { LedgerView, type BindingEvent, type LedgerEvent, type RecordedLedgerEvent } from '#domain';
 import type { EventStore, RecordedEvent } from '#event-store';
-import { chainEvent, LedgerHead, toNewEvent, UnknownEvent } from '#ledger';
+import { chainEvent, LedgerHead, metadataOf, toNewEvent, UnknownEvent } from '#ledger';
 import type { DecisionKeys, DecisionState, ReadModel } from '#read-model';
 import { live, Truth } from './truth.js';
 
@@ -34,7 +34,7 @@ class Stores implements Pick<EventStore, 'readStream'>, Pick<ReadModel, 'readFor
   constructor(events: readonly LedgerEvent[]) {
     for (const [revision, event] of events.entries()) {
       const previous = this.events.at(-1)?.metadata.hash ?? '';
-      const metadata = { at: '2026-03-03T09:00:00.000Z', actor: 'test', correlationId: 'test' };
+      const metadata = metadataOf({ actor: 'test', correlationId: 'test' }, '2026-03-03T09:00:00.000Z');
       this.events.push(chainEvent(previous, revision, `event-${revision}`, event, metadata).event);
     }
   }

@@ -37,7 +37,17 @@ export type Lookup =
   | { by: 'externalId'; externalId: string }
   | { by: 'externalIds'; externalIds: string[] }
   | { by: 'recordIds'; recordIds: string[] }
-  | { by: 'id'; seen: number };
+  | { by: 'id'; seen: number }
+  /** A page of a history, and the state so many revisions back from the checkpoint that the page names. */
+  | {
+      by: 'history';
+      of: 'recordId' | 'externalId' | 'bindingId';
+      key: string;
+      seen: number;
+      after: number;
+      limit: number;
+      back: number;
+    };
 
 export interface Plan {
   seed: number;
@@ -239,10 +249,23 @@ class StepGenerator {
   private lookup(): Lookup {
     const { random } = this;
     const some = (ids: string[]) => random.shuffled(ids).slice(0, random.between(1, 3));
-    const by = random.pick(['externalId', 'externalId', 'externalIds', 'recordIds', 'recordIds', 'id'] as const);
+    const by = random.pick([
+      'externalId',
+      'externalId',
+      'externalIds',
+      'recordIds',
+      'recordIds',
+      'id',
+      'history',
+      'history',
+    ] as const);
     if (by === 'externalId') return { by, externalId: random.pick(this.externalIds) };
     if (by === 'externalIds') return { by, externalIds: some(this.externalIds) };
     if (by === 'recordIds') return { by, recordIds: some(this.records) };
-    return { by, seen: random.below(1_000) };
+    if (by === 'id') return { by, seen: random.below(1_000) };
+    const of = random.pick(['recordId', 'externalId', 'bindingId'] as const);
+    const key = random.pick(of === 'recordId' ? this.records : this.externalIds);
+    const after = random.pick([-1, -1, random.below(20)]);
+    return { by, of, key, seen: random.below(1_000), after, limit: random.between(1, 9), back: random.below(12) };
   }
 }

@@ -3,7 +3,7 @@ import { readLedgerEvent } from '#ledger';
 import { AnswerCheck } from './checks/answers.js';
 import { problemsOfControls, problemsOfDeletions, problemsOfFanOut } from './checks/control.js';
 import { problemsOfSightings } from './checks/lookups.js';
-import { problemsOfProjection } from './checks/projection.js';
+import { problemsOfLeftovers, problemsOfProjection } from './checks/projection.js';
 import { problemsOfClocks, problemsOfStream } from './checks/stream.js';
 import type { Plan } from './plan.js';
 import { Clients } from './simulation/clients.js';
@@ -81,6 +81,7 @@ function check(world: World, clients: Clients): string[] {
       ...new AnswerCheck(truth).problems(of(clients.attempts)),
       ...problemsOfSightings(truth, of(clients.sightings)),
       ...problemsOfProjection(world, ledger, truth),
+      ...problemsOfLeftovers(world, ledger),
     ];
   });
   return [

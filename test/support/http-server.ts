@@ -1,6 +1,7 @@
-/** A server over a store in memory, for tests that speak HTTP to it without a socket. */
+/** A server over the stores of the suite, by default one in memory, for tests that speak HTTP to it without a socket. */
 import type { InjectOptions, Response } from 'light-my-request';
 import { createLogger, createServer, type LedgerServer, type ServerOptions } from '#server';
+import { storesOfSuite, type SuiteStores } from './suite-stores.js';
 
 export const BACKEND = 'shop';
 export const MODEL = 'shop.product';
@@ -27,19 +28,26 @@ export class TestServer {
   /** Everything that was logged, at every level. */
   logged = '';
 
-  private constructor(readonly server: LedgerServer) {}
+  private constructor(
+    readonly server: LedgerServer,
+    private readonly suite: SuiteStores | undefined,
+  ) {}
 
+  /** On the stores of the suite, unless they are given. */
   static async start(options: Partial<ServerOptions> = {}): Promise<TestServer> {
     const lines: string[] = [];
     const logger = createLogger('trace', { write: (line) => lines.push(line) });
-    const server = await createServer({ ledger: { data: ':memory:', secretKey: SECRET_KEY }, logger, ...options });
-    const test = new TestServer(server);
+    const { ledger = { data: ':memory:', secretKey: SECRET_KEY }, ...others } = options;
+    const suite = ledger.stores === undefined ? await storesOfSuite() : undefined;
+    const server = await createServer({ ledger: { ...ledger, ...suite?.config }, logger, ...others });
+    const test = new TestServer(server, suite);
     Object.defineProperty(test, 'logged', { get: () => lines.join('') });
     return test;
   }
 
   async close(): Promise<void> {
     await this.server.close();
+    await this.suite?.release();
   }
 
   get<T = Json>(path: string, call: Call = {}): Promise<Answer<T>> {

@@ -5,9 +5,14 @@ import { InvalidArgumentError } from 'commander';
 import type { JsonObject } from '#client';
 import { UsageError } from './exit-codes.js';
 
+/** Text that is given directly or as `@FILE`. */
+export function readArgument(argument: string): string {
+  return argument.startsWith('@') ? readArgumentFile(argument.slice(1)) : argument;
+}
+
 /** A JSON object, given directly or as `@FILE`. */
 export function jsonObject(argument: string): JsonObject {
-  const text = argument.startsWith('@') ? readArgumentFile(argument.slice(1)) : argument;
+  const text = readArgument(argument);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,5 +1,5 @@
 /** What the program's exit code says. The table in docs/cli.md lists them. */
-import { isLedgerError } from '#client';
+import { isLedgerError, type LedgerError } from '#client';
 
 export const EXIT = {
   ok: 0,
@@ -10,6 +10,8 @@ export const EXIT = {
   refused: 4,
   /** A repeat may succeed. */
   unavailable: 5,
+  /** A ledger, or the file of one, is not what it was. */
+  broken: 6,
   /** As shells have it for a program that SIGINT ended. */
   interrupted: 130,
 } as const;
@@ -33,8 +35,9 @@ export function exitCodeOf(error: unknown): number {
 /** Of a refusal, whether it was thrown or stands in a line of an answer. */
 export function exitCodeOfProblem(problem: { code: string; retryable?: boolean; status?: number }): number {
   if (problem.retryable === true) return EXIT.unavailable;
+  if (isOfAnotherServer(problem.code)) return EXIT.failed;
   if (problem.code === 'NOT_BOUND' || problem.code.endsWith('_NOT_FOUND')) return EXIT.notFound;
-  if (problem.code === 'UNEXPECTED_ANSWER' || (problem.status ?? 0) >= 500) return EXIT.failed;
+  if ((problem.status ?? 0) >= 500) return EXIT.failed;
   return EXIT.refused;
 }
 
@@ -46,8 +49,19 @@ export function isBrokenPipe(error: unknown): boolean {
 /** One line that says what went wrong; never a stack. */
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (isLedgerError(error)) return `${error.code}: ${error.detail}${whatIsWrong(error.problem)}`;
+  if (isLedgerError(error)) return `${error.code}: ${error.detail}${whatIsWrong(error.problem)}${whatToLookAt(error)}`;
   return error.message.split('\n', 1)[0] ?? error.name;
+}
+
+/** What answers at the URL is no binding ledger, or none of this version. */
+function isOfAnotherServer(code: string): boolean {
+  return code === 'UNEXPECTED_ANSWER' || code === 'ROUTE_NOT_FOUND' || code === 'METHOD_NOT_ALLOWED';
+}
+
+function whatToLookAt({ code }: LedgerError): string {
+  if (isOfAnotherServer(code))
+    return ' (is it a binding ledger that answers at --url? Its path is empty, unless a proxy adds one)';
+  return code === 'UNREACHABLE' ? ' (is the server running, and are the host and port of --url right?)' : '';
 }
 
 function codeOf(error: Error): string | undefined {

@@ -90,7 +90,7 @@ function cellOf(value: unknown): string {
 }
 
 /** Written under another name, and renamed when all of it is on the disk. */
-class NewFile implements Destination {
+export class NewFile implements Destination {
   readonly #path: string;
   readonly #part: string;
   #file: number | undefined;

@@ -32,8 +32,8 @@ export function inSession<O>(handler: Handler<O>, { ownData = false } = {}): (..
 
 /** Given before the command's name or after it; the nearest counts. */
 export function globalsOf(command: Command, ownData = false): GlobalOptions {
-  const { url, data, apiKey, json } = command.opts<GlobalOptions>();
-  const own: GlobalOptions = { url, data: ownData ? undefined : data, apiKey, json };
+  const { url, data, apiKey, onBehalfOf, json } = command.opts<GlobalOptions>();
+  const own: GlobalOptions = { url, data: ownData ? undefined : data, apiKey, onBehalfOf, json };
   const above = command.parent === null ? {} : globalsOf(command.parent);
   // A place that is named here takes the place of one named above, of either kind.
   const place = own.url ?? own.data;
@@ -41,6 +41,7 @@ export function globalsOf(command: Command, ownData = false): GlobalOptions {
     url: place === undefined ? above.url : own.url,
     data: place === undefined ? above.data : own.data,
     apiKey: own.apiKey ?? above.apiKey,
+    onBehalfOf: own.onBehalfOf ?? above.onBehalfOf,
     json: own.json ?? above.json,
   };
 }

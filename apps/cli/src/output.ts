@@ -8,6 +8,9 @@ import { details, Table, type Column } from './table.js';
 const ROWS_TOGETHER = 200;
 
 export class Output {
+  /** Set by whoever takes long, and so tells even if nobody looks on. */
+  showWaiting: ((text: string) => void) | undefined;
+
   constructor(
     /** For scripts: JSON, or a JSON object a line for listings. */
     readonly json: boolean,
@@ -46,6 +49,18 @@ export class Output {
     if (together.length > 0) await this.write(this.#text(together, table));
     if (count === 0 && !this.json) this.note('nothing found');
     return count;
+  }
+
+  /** A listing that goes on for ever: each item is written when it comes. */
+  async each<T>(items: AsyncIterable<T>, columns: readonly Column<T>[]): Promise<void> {
+    const table = new Table(columns);
+    for await (const item of items) await this.write(this.#text([item], table));
+  }
+
+  /** What is waited for: where the progress is shown, or beside the results for a person who looks on. */
+  waiting(text: string): void {
+    if (this.showWaiting !== undefined) this.showWaiting(text);
+    else if (!this.json && (this.stderr as Partial<NodeJS.WriteStream>).isTTY === true) this.note(text);
   }
 
   /** A line beside the results. */

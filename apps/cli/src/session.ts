@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { BindingLedgerClient } from '#client';
-import { UsageError } from './exit-codes.js';
+import { BindingLedgerClient, type ClientOptions, type RetryOptions } from '#client';
+import { sentenceOf, UsageError } from './exit-codes.js';
 import { Output } from './output.js';
 
 const DEFAULT_DATA_FOLDER = './data';
@@ -12,6 +12,7 @@ export interface GlobalOptions {
   url?: string;
   data?: string;
   apiKey?: string;
+  onBehalfOf?: string;
   json?: true;
 }
 
@@ -45,19 +46,30 @@ export function addGlobalOptions(command: Command, { data = true } = {}): Comman
       new Option('--data <folder>', 'work on this data folder, without a server (or LEDGER_DATA; default ./data)'),
     );
   command.addOption(new Option('--api-key <key>', 'key of the server (better: LEDGER_API_KEY)'));
+  command.addOption(new Option('--on-behalf-of <name>', 'for whom it is done; recorded in the events'));
   return command.addOption(new Option('--json', 'for scripts: JSON on standard output'));
 }
 
 export async function openSession(options: GlobalOptions, output: Output): Promise<Session> {
   const place = placeOf(options, process.env);
-  if (place.url === undefined) return openEmbedded(place.folder, output);
-  const client = clientOf(place.url, options.apiKey ?? (process.env['LEDGER_API_KEY'] || undefined));
+  const { onBehalfOf } = options;
+  if (place.url === undefined) return openEmbedded(place.folder, onBehalfOf, output);
+  const apiKey = options.apiKey ?? (process.env['LEDGER_API_KEY'] || undefined);
+  const client = clientOf({ url: place.url, apiKey, onBehalfOf, retry: retrying(output) });
   return { client, output, where: place.url, close: () => Promise.resolve() };
 }
 
-function clientOf(url: string, apiKey: string | undefined): BindingLedgerClient {
+/** Whoever waits sees what for. */
+function retrying(output: Output): RetryOptions {
+  return {
+    onRetry: ({ attempt, delayMs, error }) =>
+      output.waiting(`${sentenceOf(error)}; trying again in ${(delayMs / 1_000).toFixed(1)} s (${attempt})`),
+  };
+}
+
+function clientOf(options: ClientOptions): BindingLedgerClient {
   try {
-    return new BindingLedgerClient({ url, apiKey });
+    return new BindingLedgerClient(options);
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(error.message);
     throw error;
@@ -65,14 +77,14 @@ function clientOf(url: string, apiKey: string | undefined): BindingLedgerClient 
 }
 
 /** The same server as elsewhere, so that there is one way for everything; only this process knows its port. */
-async function openEmbedded(folder: string, output: Output): Promise<Session> {
+async function openEmbedded(folder: string, onBehalfOf: string | undefined, output: Output): Promise<Session> {
   if (!existsSync(folder)) output.note(`a new ledger begins in ${folder}`);
   // Not before it is needed: a command that talks to a server elsewhere starts without it.
   const [{ createLogger, createServer }, { configFromEnvironment }] = await Promise.all([import('#server'), import('#runtime')]);
   const ledger = configFromEnvironment({ ...process.env, LEDGER_DATA: folder });
   const server = await createServer({ ledger, logger: createLogger('silent') });
   try {
-    const client = new BindingLedgerClient({ url: await server.listen(0, '127.0.0.1') });
+    const client = clientOf({ url: await server.listen(0, '127.0.0.1'), onBehalfOf, retry: retrying(output) });
     return { client, output, where: resolve(folder), close: () => server.close() };
   } catch (error) {
     await server.close();

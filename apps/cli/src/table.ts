@@ -3,7 +3,7 @@
 export type Column<T> = readonly [title: string, value: (item: T) => unknown];
 
 /** Longer cells are cut, so that a row stays a line. `--json` has everything. */
-export const MAX_CELL_LENGTH = 60;
+export const MAX_CELL_LENGTH = 64;
 const GAP = '  ';
 
 /** Keeps the widths of the rows before, so that a long listing can be written piece by piece. */

@@ -27,10 +27,12 @@ async function listen(server: LedgerServer, port: number, host: string): Promise
 }
 
 /** A second signal ends the process at once, as it would without us. */
-function onceStopped(server: LedgerServer): () => void {
+function onceStopped(server: LedgerServer): (signal: NodeJS.Signals) => void {
   let stopping: Promise<void> | undefined;
-  return () => {
-    stopping ??= server.close().catch(fail);
+  return (signal) => {
+    if (stopping !== undefined) return;
+    process.stdout.write(`binding ledger: ${signal}: finishing what was accepted; a second one ends it at once\n`);
+    stopping = server.close().then(() => void process.stdout.write('binding ledger: stopped\n'), fail);
   };
 }
 

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { isRefusal, ledgerKey, type Command, type LedgerName, type Refusal } from '#domain';
 import type { LocatedResult, WriterObserver } from '#ledger';
+import { SubscriberMetrics } from './subscriber-metrics.js';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const COUNTS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000];
@@ -15,6 +16,7 @@ export interface Lag {
 
 export class Metrics {
   readonly registry = new Registry();
+  readonly feed = new FeedMetrics(this.registry);
   /** Told by the ledger's writers. */
   readonly observer: WriterObserver;
   private readonly commands: Counter<'op' | 'outcome'>;
@@ -23,6 +25,7 @@ export class Metrics {
   private readonly queue: Gauge<'ledger'>;
   private readonly lagEvents: Gauge<'ledger'>;
   private readonly lagMs: Gauge<'ledger'>;
+  readonly subscribers = new SubscriberMetrics(this.registry);
 
   constructor() {
     const registers = [this.registry];
@@ -113,5 +116,31 @@ export class Metrics {
       this.lagMs.set({ ledger: ledgerKey(ledger) }, ageMs);
     }
     return this.registry.metrics();
+  }
+}
+
+/** Of the readers of the events of all ledgers. */
+export class FeedMetrics {
+  readonly readers: Gauge;
+  readonly sent: Counter;
+  readonly cutOff: Counter;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.readers = new Gauge({
+      name: 'binding_ledger_event_readers',
+      help: 'Who reads the events of all ledgers now.',
+      registers,
+    });
+    this.sent = new Counter({
+      name: 'binding_ledger_events_sent_total',
+      help: 'Events of all ledgers that were sent, to all readers together.',
+      registers,
+    });
+    this.cutOff = new Counter({
+      name: 'binding_ledger_event_readers_cut_total',
+      help: 'Readers of events that were cut off because they took nothing.',
+      registers,
+    });
   }
 }

@@ -1,5 +1,6 @@
 /** Puts the server together: Fastify, Nest, and a ledger opened for it. */
 import 'reflect-metadata';
+import { setMaxListeners } from 'node:events';
 import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -10,10 +11,12 @@ import { MAX_ID_BYTES } from '#domain';
 import { OPENED_LEDGER } from '#nest';
 import type { LedgerConfig, OpenedLedger } from '#runtime';
 import { DEFAULT_STALL_MS } from './bulk/answer-writer.js';
+import { HEARTBEAT_MS, MAX_FEED_READERS } from './feed/feed-readers.js';
 import { MAX_BODY_BYTES, registerBodyParsers } from './http/body-parsers.js';
 import { correlationIdOf } from './http/caller.js';
 import { ContractPipe } from './http/contract.pipe.js';
 import { registerHooks } from './http/hooks.js';
+import { KnownRoutes } from './http/known-routes.js';
 import { serveLookups } from './http/lookup-routes.js';
 import { ProblemFilter, problemOfError, sendProblem } from './http/problem-filter.js';
 import { parseQueryString } from './http/query-string.js';
@@ -40,6 +43,9 @@ export interface ServerOptions {
   logger: Logger;
   /** A reader of a long answer that takes nothing for so long is cut off. */
   stallMs?: number;
+  /** How many may read the events of all ledgers at once, and how often they hear that nothing happened. */
+  maxFeedReaders?: number;
+  heartbeatMs?: number;
   /** Measures Node itself too: once a process. */
   measureProcess?: boolean;
 }
@@ -58,12 +64,21 @@ export async function createServer({
   ledger,
   logger,
   stallMs = DEFAULT_STALL_MS,
+  maxFeedReaders = MAX_FEED_READERS,
+  heartbeatMs = HEARTBEAT_MS,
   measureProcess = false,
 }: ServerOptions): Promise<LedgerServer> {
   const metrics = new Metrics();
   if (measureProcess) metrics.ofProcess();
   const closing = new AbortController();
-  const module = ServerModule.of(ledger, metrics, { stallMs, closing: closing.signal });
+  // Every long answer listens.
+  setMaxListeners(0, closing.signal);
+  const module = ServerModule.of(
+    ledger,
+    metrics,
+    { stallMs, closing: closing.signal },
+    { maxReaders: maxFeedReaders, heartbeatMs },
+  );
   const app = await NestFactory.create<NestFastifyApplication>(module, adapterWith(logger), {
     logger: new NestLogger(logger),
     bodyParser: false,
@@ -73,10 +88,13 @@ export async function createServer({
   registerBodyParsers(fastify);
   await fastify.register(helmet, HELMET);
   registerHooks(fastify, metrics);
-  serveLookups(fastify, app.get<OpenedLedger>(OPENED_LEDGER).queries);
+  const routes = new KnownRoutes();
+  routes.refuseQueries(fastify);
+  serveLookups(fastify, app.get<OpenedLedger>(OPENED_LEDGER));
   app.useGlobalPipes(new ContractPipe());
-  app.useGlobalFilters(new ProblemFilter());
+  app.useGlobalFilters(new ProblemFilter(routes));
   const document = createDocument(app);
+  routes.learn(document);
   SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json' });
   await app.init();
   await fastify.ready();

@@ -133,3 +133,10 @@ test('neither the client nor its errors show the key when they are printed', asy
   expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('k3y');
   expect(inspect(client, { depth: 10 })).not.toContain('k3y');
 });
+
+test('a listing as of the past has no pages: a loop reads the stream', async () => {
+  const items = ['1', '2'].map((id) => bindingOf(id, `x${id}`));
+  server.reply(ndjson(items));
+  expect(await collect(partners().bindings({ asOf: 'revision:7', state: 'bound' }))).toEqual(items);
+  expect(server.requests.map(({ query }) => query)).toEqual([{ asOf: 'revision:7', state: 'bound' }]);
+});

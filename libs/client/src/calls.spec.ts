@@ -174,6 +174,13 @@ const ROWS: Row[] = [
     '/v1/records/res.partner/9/bindings',
     { includeUnbound: 'true', atLeast: 'magento/magento.res.partner@4' },
   ],
+  [
+    'record as of an instant',
+    () => client.records('res.partner', 9).bindingsAsOf(new Date(0)),
+    'GET',
+    '/v1/records/res.partner/9/bindings',
+    { asOf: '1970-01-01T00:00:00.000Z' },
+  ],
   ['record history', () => client.records('res.partner', 9).history().page(), 'GET', '/v1/records/res.partner/9/history', {}],
   ['record deleted', () => client.records('res.partner', 9).delete(), 'DELETE', '/v1/records/res.partner/9', {}],
   ['live', () => client.live(), 'GET', '/health/live', {}],

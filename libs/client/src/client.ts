@@ -3,8 +3,12 @@ import { Backends, BackendTypes, Models } from './catalog.js';
 import { Ledger } from './ledger.js';
 import type { CallOptions, ClientOptions } from './options.js';
 import { LocalRecord } from './records.js';
+import { Subscribers } from './subscribers.js';
 import { Transport } from './transport.js';
+import { EventSubscription, readEventsPage, type EventsPageOptions, type SubscribeOptions } from './subscription.js';
 import type { Id } from './values.js';
+import type { Digest, Page } from './wire-bindings.js';
+import type { EventFilter, EventsPage } from './wire-events.js';
 
 export interface Health {
   ok: boolean;
@@ -21,6 +25,7 @@ export class BindingLedgerClient {
   readonly backendTypes: BackendTypes;
   readonly models: Models;
   readonly backends: Backends;
+  readonly subscribers: Subscribers;
   readonly #transport: Transport;
 
   /** @throws {TypeError} for an unusable `url` (it must hold no credentials), API key or header value; the value is not shown. */
@@ -29,6 +34,7 @@ export class BindingLedgerClient {
     this.backendTypes = new BackendTypes(this.#transport);
     this.models = new Models(this.#transport);
     this.backends = new Backends(this.#transport);
+    this.subscribers = new Subscribers(this.#transport);
   }
 
   /** All bindings of one model on one backend. Nothing is sent. */
@@ -39,6 +45,26 @@ export class BindingLedgerClient {
   /** One local record across all ledgers, such as `records('res.partner', 42)`. Nothing is sent. */
   records(localModel: string, recordId: Id): LocalRecord {
     return new LocalRecord(this.#transport, localModel, recordId);
+  }
+
+  /** The events of bindings of all ledgers, as they happen or from a position on. Nothing is sent before it is read or observed. */
+  subscribe(filter: EventFilter = {}, options: SubscribeOptions = {}): EventSubscription {
+    return new EventSubscription(this.#transport, filter, options);
+  }
+
+  /** One page of the events of bindings of all ledgers. Errors: `POSITION_GONE`, `BUSY` when too many wait. */
+  events(filter: EventFilter = {}, options: EventsPageOptions = {}): Promise<EventsPage> {
+    return readEventsPage(this.#transport, filter, options);
+  }
+
+  /** The digests of all ledgers, by ledger: to keep elsewhere. */
+  async *digests(options: CallOptions = {}): AsyncGenerator<Digest> {
+    for (let cursor: string | undefined; ;) {
+      const page: Page<Digest> = await this.#transport.read({ method: 'GET', path: '/v1/digests', query: { cursor }, options });
+      yield* page.items;
+      if (page.nextCursor === null) return;
+      cursor = page.nextCursor;
+    }
   }
 
   /** Whether the process answers at all. Not tried again. */

@@ -30,6 +30,12 @@ export class Deadline {
     return this.#endsAtMs - performance.now();
   }
 
+  /** Sets a new deadline, from now. */
+  arm(timeoutMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#expire(), timeoutMs);
+  }
+
   /** Lifts the deadline; the caller's signal still counts. */
   disarm(): void {
     clearTimeout(this.#timer);

@@ -1,4 +1,6 @@
 /** One ledger: all bindings of one model on one backend. */
+import { rebuildLedger, type RebuildOptions } from './rebuild.js';
+import { exportLedger, verifyLedger, type VerifyOptions } from './audit.js';
 import { lookupBody } from './catalog.js';
 import { streamCommands, type CommandStreamOptions } from './command-stream.js';
 import { eventListing, historyListing } from './events.js';
@@ -15,6 +17,7 @@ import type {
   ChangeDataAnswer,
   Digest,
   LedgerStatus,
+  LookedUpBinding,
   LookupAnswer,
   LookupRequest,
   MoveAnswer,
@@ -25,9 +28,11 @@ import type {
   UnbindAnswer,
   UnbindRequest,
 } from './wire-bindings.js';
+import type { ExportLine, Verification, VerifyRequest } from './wire-audit.js';
+import type { Differences, Rebuilt } from './wire-rebuild.js';
 import type { Model } from './wire-catalog.js';
 import type { Command, CommandResult } from './wire-commands.js';
-import type { EventsQuery, LedgerEvent } from './wire-events.js';
+import type { EventsQuery, HistoryEvent, LedgerEvent } from './wire-events.js';
 
 /** A lookup at present, or as the ledger was at an instant or at `revision:<n>`. */
 export interface LookupOptions extends ReadOptions {
@@ -96,12 +101,12 @@ export class Ledger {
   }
 
   /** The live binding that holds the external id. Errors: `NOT_BOUND`. */
-  async toInternal(externalId: Id, options: LookupOptions = {}): Promise<Binding> {
+  async toInternal(externalId: Id, options: LookupOptions = {}): Promise<LookedUpBinding> {
     return this.#lookUp(path`/external/${externalId}`, options);
   }
 
   /** The live binding of a record, also a pending one. Errors: `NOT_BOUND`, `AMBIGUOUS_RECORD` with `problem.candidates`. */
-  async toExternal(recordId: Id, options: LookupOptions = {}): Promise<Binding> {
+  async toExternal(recordId: Id, options: LookupOptions = {}): Promise<LookedUpBinding> {
     return this.#lookUp(path`/records/${recordId}`, options);
   }
 
@@ -115,7 +120,10 @@ export class Ledger {
     return this.#transport.read({ method: 'POST', path: `${this.#path}/lookup`, body: lookupBody(request), options });
   }
 
-  /** Bindings by filters; by default the live ones, by id. Errors: `FIELD_NOT_INDEXED`. */
+  /**
+   * Bindings by filters; by default the live ones, by id. As of the past there is no other filter but `state`, and no pages: a
+   * loop reads one stream. Errors: `FIELD_NOT_INDEXED`, `BUSY` when another ledger of the past is being read.
+   */
   bindings(filter: BindingFilter = {}, options: ReadOptions = {}): Listing<Binding> {
     const call: Call = { method: 'GET', path: `${this.#path}/bindings`, options };
     const query = queryOf(filter);
@@ -123,6 +131,7 @@ export class Ledger {
     return new Listing<Binding>({
       page: (cursor) => this.#transport.read<Page<Binding>>({ ...call, query: { ...query, asOf, limit: filter.limit, cursor } }),
       stream: () => this.#transport.lines<Binding>({ ...call, query: { ...query, asOf } }),
+      streamOnly: asOf !== undefined,
     });
   }
 
@@ -143,8 +152,31 @@ export class Ledger {
   }
 
   /** Every event of a binding, a record or an external id in this ledger, also of former bindings. */
-  history(target: BindingTarget, query: { limit?: number } = {}, options: ReadOptions = {}): Listing<LedgerEvent> {
+  history(target: BindingTarget, query: { limit?: number } = {}, options: ReadOptions = {}): Listing<HistoryEvent> {
     return historyListing(this.#transport, `${this.#path}${pathOf(target)}/history`, query.limit, options);
+  }
+
+  /** Recomputes the ledger from its events; `ok` says whether all is well. One at a time: `BUSY` while another one is verified. */
+  async verify(request: VerifyRequest = {}, options: VerifyOptions = {}): Promise<Verification> {
+    return verifyLedger(this.#transport, this.#path, request, options);
+  }
+
+  /**
+   * Makes the answers of the ledger anew from its events, while the old ones go on answering. One at a time: `BUSY` while another one
+   * is rebuilt. What is broken off is gone on with when it is called again.
+   */
+  async rebuild(options: RebuildOptions = {}): Promise<Rebuilt> {
+    return rebuildLedger<Rebuilt>(this.#transport, this.#path, false, options);
+  }
+
+  /** What a rebuild would change: where the answers differ from the events. */
+  async differences(options: RebuildOptions = {}): Promise<Differences> {
+    return rebuildLedger<Differences>(this.#transport, this.#path, true, options);
+  }
+
+  /** The whole ledger as it is stored, up to its newest event. What ends before its digest throws `STREAM_CUT`. */
+  export(options: CallOptions = {}): AsyncGenerator<ExportLine> {
+    return exportLedger(this.#transport, this.#path, options);
   }
 
   async digest(options: ReadOptions = {}): Promise<Digest> {
@@ -156,7 +188,7 @@ export class Ledger {
     return `${this.backend}/${this.model}@${revision}`;
   }
 
-  async #lookUp(suffix: string, { asOf, ...options }: LookupOptions): Promise<Binding> {
+  async #lookUp(suffix: string, { asOf, ...options }: LookupOptions): Promise<LookedUpBinding> {
     return this.#transport.read({ method: 'GET', path: this.#path + suffix, query: { asOf: textOf(asOf) }, options });
   }
 

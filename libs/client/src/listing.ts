@@ -4,6 +4,8 @@ import type { Page } from './wire-bindings.js';
 export interface ListingSource<T> {
   page(cursor: string | undefined): Promise<Page<T>>;
   stream(): AsyncGenerator<T>;
+  /** There are no pages: a loop reads the stream. */
+  streamOnly?: boolean;
 }
 
 /**
@@ -28,6 +30,7 @@ export class Listing<T> implements AsyncIterable<T> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    if (this.#source.streamOnly === true) return yield* this.#source.stream();
     let cursor: string | undefined;
     do {
       const page = await this.#source.page(cursor);

@@ -4,8 +4,8 @@ import type { Listing } from './listing.js';
 import type { ReadOptions, WriteOptions } from './options.js';
 import type { Transport } from './transport.js';
 import { instantAsText, path, type Id, type Instant } from './values.js';
-import type { Binding, RecordDeletionAnswer } from './wire-bindings.js';
-import type { LedgerEvent } from './wire-events.js';
+import type { Binding, Page, RecordBindingsAsOf, RecordDeletionAnswer } from './wire-bindings.js';
+import type { HistoryEvent } from './wire-events.js';
 
 export interface RecordBindingsQuery {
   /** Only on backends of this type. */
@@ -28,17 +28,24 @@ export class LocalRecord {
   /** Every live binding of the record, on all backends. */
   async bindings({ backendType, includeUnbound, asOf }: RecordBindingsQuery = {}, options: ReadOptions = {}): Promise<Binding[]> {
     const query = { backendType, includeUnbound, asOf: asOf === undefined ? undefined : instantAsText(asOf) };
-    const { items } = await this.#transport.read<{ items: Binding[] }>({
-      method: 'GET',
-      path: `${this.#path}/bindings`,
-      query,
-      options,
-    });
-    return items;
+    const call = { method: 'GET' as const, path: `${this.#path}/bindings`, options };
+    const all: Binding[] = [];
+    for (let cursor: string | undefined; ;) {
+      const { items, nextCursor } = await this.#transport.read<Page<Binding>>({ ...call, query: { ...query, cursor } });
+      all.push(...items);
+      if (typeof nextCursor !== 'string') return all;
+      cursor = nextCursor;
+    }
   }
 
-  /** Every event of the record's bindings, in all ledgers. */
-  history(query: { limit?: number } = {}, options: ReadOptions = {}): Listing<LedgerEvent> {
+  /** The live bindings of the record as they were at an instant, with the revision that was used of each ledger. */
+  async bindingsAsOf(asOf: Instant, options: ReadOptions = {}): Promise<RecordBindingsAsOf> {
+    const query = { asOf: instantAsText(asOf) };
+    return this.#transport.read<RecordBindingsAsOf>({ method: 'GET', path: `${this.#path}/bindings`, query, options });
+  }
+
+  /** Every event of the record's bindings, in all ledgers, in the order in which they were recorded. */
+  history(query: { limit?: number } = {}, options: ReadOptions = {}): Listing<HistoryEvent> {
     return historyListing(this.#transport, `${this.#path}/history`, query.limit, options);
   }
 

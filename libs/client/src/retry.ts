@@ -43,7 +43,7 @@ export class RetryPolicy {
 
   /** Waits before the next try. @throws the error itself when there is to be none. */
   async pause(error: LedgerError, attempt: number, request: string, deadline: Deadline, attempts = this.attempts): Promise<void> {
-    const delayMs = (error.retryAfterMs ?? 0) + this.#jitterMs(attempt);
+    const delayMs = this.delayMs(error, attempt);
     const tooLong = delayMs > deadline.remainingMs || (error.retryAfterMs ?? 0) > MAX_RETRY_AFTER_MS;
     if (!error.retryable || attempt >= attempts || tooLong) throw error;
     this.#options.onRetry?.({ attempt, delayMs, error, request });
@@ -52,6 +52,11 @@ export class RetryPolicy {
     } catch {
       throw deadline.callerAborted ? deadline.callerReason : error;
     }
+  }
+
+  /** How long to wait after the nth failure in a row. */
+  delayMs(error: LedgerError, attempt: number): number {
+    return (error.retryAfterMs ?? 0) + this.#jitterMs(attempt);
   }
 
   #jitterMs(attempt: number): number {

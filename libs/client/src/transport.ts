@@ -88,6 +88,13 @@ export class Transport {
     return bodyOf(await this.#open(request, deadline.signal), request.name);
   }
 
+  /** One try of a read that is answered by a stream of another type. */
+  async openStream(call: Call, type: string, deadline: Deadline): Promise<ReadableStream<Uint8Array>> {
+    const request = this.#request(call);
+    request.headers['accept'] = type;
+    return bodyOf(await this.#open(request, deadline.signal), request.name, type);
+  }
+
   /** The status and body of one try, whatever they are. */
   async probe(call: Call): Promise<{ status: number; text: string }> {
     const request = this.#request(call);
@@ -192,9 +199,9 @@ function parseAnswer<T>(text: string, status: number, request: string): T {
   }
 }
 
-function bodyOf(response: Response, request: string): ReadableStream<Uint8Array> {
-  if (response.headers.get('content-type')?.startsWith(NDJSON) && response.body !== null) return response.body;
-  const detail = `the answer is not ${NDJSON}`;
+function bodyOf(response: Response, request: string, type = NDJSON): ReadableStream<Uint8Array> {
+  if (response.headers.get('content-type')?.startsWith(type) && response.body !== null) return response.body;
+  const detail = `the answer is not ${type}`;
   throw new LedgerError({ status: response.status, detail, code: 'UNEXPECTED_ANSWER', retryable: false }, { request });
 }
 

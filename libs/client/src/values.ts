@@ -10,8 +10,9 @@ export type Id = string | number;
 /** An instant: a `Date`, or ISO 8601 **with zone**. The ledger keeps milliseconds in UTC; answers hold strings such as `2026-03-03T09:30:00.000Z`. */
 export type Instant = string | Date;
 
-/** Query parameters; `undefined` ones are left out. */
-export type Query = Record<string, string | number | boolean | undefined>;
+type QueryValue = string | number | boolean;
+/** Query parameters; `undefined` ones are left out, a list is the parameter several times. */
+export type Query = Record<string, QueryValue | readonly QueryValue[] | undefined>;
 
 const ID_MEMBERS = ['recordId', 'externalId', 'fromRecordId', 'toRecordId', 'bindingId'];
 
@@ -72,7 +73,9 @@ function encodeSegment(id: Id): string {
 /** `?a=1&b=2`, or nothing when every parameter is `undefined`. */
 export function queryText(query: Query): string {
   const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.append(name, String(value));
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) for (const each of [value].flat()) parameters.append(name, String(each));
+  }
   return parameters.size === 0 ? '' : `?${parameters.toString()}`;
 }
 

@@ -113,6 +113,23 @@ export interface BindingFilter {
   asOf?: Instant;
 }
 
+/** The revision that an answer of the past was given for, and when its event was recorded; -1 and `null` before the first event. */
+export interface Moment {
+  revision: number;
+  at: string | null;
+}
+
+/** The answer to a lookup; `asOf` says of which revision, where it was asked for the past. */
+export interface LookedUpBinding extends Binding {
+  asOf?: Moment;
+}
+
+export interface RecordBindingsAsOf {
+  items: Binding[];
+  /** The instant that was asked for, and the revision that was used of each ledger (`<backend>/<model>`). */
+  asOf: { at: string; revisions: Record<string, number> };
+}
+
 export interface Page<T> {
   items: T[];
   /** Where the next page begins; `null` after the last. */
@@ -154,5 +171,7 @@ export interface Digest {
 /** What the deletion of a local record unbound. */
 export interface RecordDeletionAnswer {
   unbound: Binding[];
-  refused: { ledger: string; code: string }[];
+  refused: { ledger: string; code: string; detail: string }[];
+  /** Of each ledger in which something was unbound, what a read must include to see it. */
+  revisions: { ledger: string; revision: number }[];
 }

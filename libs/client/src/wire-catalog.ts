@@ -89,6 +89,8 @@ export interface BackendEvent {
   type: string;
   at: string;
   actor: string;
+  /** Members of the backend that the event changed, before and after it. */
+  changed?: Record<string, { from: unknown; to: unknown }>;
   [member: string]: unknown;
 }
 

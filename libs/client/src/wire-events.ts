@@ -1,6 +1,6 @@
 /** Events of a ledger as the HTTP API has them. */
 import type { BindingState, Direction, RemovalCause } from './wire-bindings.js';
-import type { JsonObject } from './values.js';
+import type { Id, JsonObject } from './values.js';
 
 export type BindingEventType =
   | 'BindingCreated'
@@ -57,6 +57,32 @@ export interface ControlEvent extends EventEnvelope {
 }
 
 export type LedgerEvent = BindingEvent | ControlEvent;
+
+/** An event of a history, with the sync date and the data that it replaced. */
+export type HistoryEvent = BindingEvent & { previousSyncDate?: string | null; previousData?: JsonObject };
+
+/** Which events of all ledgers: each member names one value, or several of which one must fit. Without members all of them. */
+export interface EventFilter {
+  backend?: string | readonly string[] | undefined;
+  model?: string | readonly string[] | undefined;
+  type?: BindingEventType | readonly BindingEventType[] | undefined;
+  /** The record after the event, or the one that the binding was moved away from. */
+  recordId?: Id | readonly Id[] | undefined;
+  /** Removals only. */
+  cause?: RemovalCause | readonly RemovalCause[] | undefined;
+  direction?: Direction | readonly Direction[] | undefined;
+  actor?: string | readonly string[] | undefined;
+  correlationId?: string | readonly string[] | undefined;
+}
+
+/** A page of the events of all ledgers. */
+export interface EventsPage {
+  items: BindingEvent[];
+  /** The `after` of the next page; it moves on although nothing fits. Keep it when the page is done with. */
+  nextPosition: string;
+  /** Nothing was behind this page when it was read. */
+  caughtUp: boolean;
+}
 
 export interface EventsQuery {
   /** Events after this revision (exclusive). Default: from the first. */

@@ -146,7 +146,7 @@ function create(
   const state = externalId === null ? 'pending' : 'bound';
   const event: BindingEvent = {
     type: 'BindingCreated',
-    data: { bindingId, version: 1, recordId, externalId, state, syncDate, data },
+    data: { bindingId, data, externalId, recordId, state, syncDate, version: 1 },
   };
   return one('created', event);
 }

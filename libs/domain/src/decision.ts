@@ -126,7 +126,7 @@ export function next(
   const { id: bindingId, version, recordId, externalId, state } = binding;
   return {
     type,
-    data: { bindingId, version: version + 1, recordId, externalId, state, ...identity, ...change },
+    data: { bindingId, externalId, recordId, state, ...identity, ...change, version: version + 1 },
   };
 }
 

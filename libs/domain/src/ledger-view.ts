@@ -1,4 +1,5 @@
 import {
+  countInto,
   evolve,
   evolveLedger,
   isBindingEvent,
@@ -31,16 +32,15 @@ export function scopedKey(actor: string, key: string): string {
  * the other, each seeing what those before it did. It answers only for the keys it was loaded with.
  */
 export class LedgerView {
+  /** The view's own copy, whose counts change with each event. */
+  state: LedgerState;
   private readonly bindings = new Map<string, Binding>();
   private readonly byRecord = new KeyIndex();
   private readonly byExternalId = new KeyIndex();
   private readonly idempotency = new Map<string, IdempotencyRecord>();
 
-  constructor(
-    public state: LedgerState,
-    bindings: Iterable<Binding> = [],
-    records: Iterable<IdempotencyRecord> = [],
-  ) {
+  constructor(state: LedgerState, bindings: Iterable<Binding> = [], records: Iterable<IdempotencyRecord> = []) {
+    this.state = { ...state, counts: { ...state.counts } };
     for (const binding of bindings) this.put(binding);
     for (const record of records) this.remember(record);
   }
@@ -74,8 +74,10 @@ export class LedgerView {
   }
 
   apply(event: LedgerEvent, stamp: Stamp): void {
-    this.state = evolveLedger(this.state, event);
-    if (isBindingEvent(event)) this.put(evolve(this.bindings.get(event.data.bindingId), event, stamp));
+    if (isBindingEvent(event)) {
+      countInto(this.state.counts, event);
+      this.put(evolve(this.bindings.get(event.data.bindingId), event, stamp));
+    } else this.state = evolveLedger(this.state, event);
   }
 
   /** A copy that can be changed and thrown away, for a batch of which all is done or nothing. */

@@ -4,7 +4,7 @@ import { keysOf, type Command } from './commands.js';
 import {
   BINDING_EVENT_TYPES,
   UNOPENED,
-  countAfter,
+  countInto,
   evolve,
   evolveLedger,
   isBindingEvent,
@@ -108,9 +108,11 @@ describe('counts', () => {
     ['removed when pending', eventOf('BindingRemoved', { state: 'unbound', previousState: 'pending' }), [4, 5, 6]],
   ];
   it.each(cases)('%s', (_, event, [pending, bound, unbound]) => {
-    expect(countAfter(counts, event)).toEqual({ pending, bound, unbound });
     expect(evolveLedger({ ...UNOPENED, counts }, event)).toEqual({ ...UNOPENED, counts: { pending, bound, unbound } });
     expect(counts).toEqual({ pending: 5, bound: 5, unbound: 5 });
+    const counted = { ...counts };
+    countInto(counted, event);
+    expect(counted).toEqual({ pending, bound, unbound });
   });
 });
 

@@ -207,7 +207,11 @@ export function statusOf(state: LedgerState): LedgerStatus {
 }
 
 export function evolveLedger(state: LedgerState, event: LedgerEvent): LedgerState {
-  if (isBindingEvent(event)) return { ...state, counts: countAfter(state.counts, event) };
+  if (isBindingEvent(event)) {
+    const counts = { ...state.counts };
+    countInto(counts, event);
+    return { ...state, counts };
+  }
   const { backendRevision = -1, modelRevision = -1 } = event.data;
   const next: LedgerState = {
     ...state,
@@ -223,11 +227,20 @@ export function evolveLedger(state: LedgerState, event: LedgerEvent): LedgerStat
   return next;
 }
 
-/** Counts follow from events alone: each one says in which state the binding was before and is after it. */
-export function countAfter(counts: LedgerCounts, { type, data }: BindingEvent): LedgerCounts {
+/** Many events one after the other: as `evolveLedger` for each, without a state for each. */
+export function evolveLedgerBy(state: LedgerState, events: Iterable<LedgerEvent>): LedgerState {
+  let evolved: LedgerState = { ...state, counts: { ...state.counts } };
+  for (const event of events) {
+    if (isBindingEvent(event)) countInto(evolved.counts, event);
+    else evolved = evolveLedger(evolved, event);
+  }
+  return evolved;
+}
+
+/** Counts follow from events alone: each one says in which state the binding was before and is after it. Changes `counts`. */
+export function countInto(counts: LedgerCounts, { type, data }: BindingEvent): void {
   const before = type === 'BindingCreated' ? undefined : (data.previousState ?? data.state);
-  if (before === data.state) return counts;
-  const after = { ...counts, [data.state]: counts[data.state] + 1 };
-  if (before !== undefined) after[before] -= 1;
-  return after;
+  if (before === data.state) return;
+  counts[data.state] += 1;
+  if (before !== undefined) counts[before] -= 1;
 }

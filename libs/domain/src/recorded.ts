@@ -55,12 +55,17 @@ export function storeIdempotency(
   last: BindingEvent,
   stamp: Stamp,
 ): StoredIdempotency {
-  const rest: Partial<Binding> = { ...answer.binding };
-  for (const member of Object.keys(updateOf(last, stamp)) as (keyof Binding)[]) delete rest[member];
-  const stored: StoredIdempotency = { key, request, outcome: answer.outcome, rest };
-  if (answer.bindings !== undefined) stored.others = withinBytes(answer.bindings.slice(0, -1));
-  if (answer.displaced !== undefined) stored.displaced = answer.displaced;
-  return stored;
+  const set = updateOf(last, stamp);
+  const rest = Object.entries(answer.binding ?? {}).filter(([member]) => !(member in set));
+  const { outcome, bindings, displaced } = answer;
+  return {
+    ...(displaced === undefined ? {} : { displaced }),
+    key,
+    ...(bindings === undefined ? {} : { others: withinBytes(bindings.slice(0, -1)) }),
+    outcome,
+    request,
+    rest: Object.fromEntries(rest.sort(([a], [b]) => (a < b ? -1 : 1))) as Partial<Binding>,
+  };
 }
 
 /** A command may concern a hundred bindings; together with large data they would not fit into an append, so the data is left out then. */

@@ -1,13 +1,11 @@
 import { NO_STREAM, type Revision } from '#event-store';
 import { messageOf, pragma, resultCode, setPragma, SQLITE_BUSY, SQLITE_FULL, transaction, type SqliteDatabase } from '#sqlite';
-import type { SerializedEvent } from '../src/arguments.js';
+import type { SerializedAppend } from '../src/arguments.js';
 
 /** An append as plain data, so that it can go to another thread. */
-export interface AppendJob {
+export interface AppendJob extends SerializedAppend {
   stream: string;
   expected: Revision;
-  events: SerializedEvent[];
-  bytes: number;
   /** Milliseconds since 1970. */
   storedAt: number;
 }
@@ -82,10 +80,12 @@ export class AppendLog {
   #insert(job: AppendJob, stream: number): AppendAnswer {
     let revision = job.expected;
     let position = 0;
-    for (const { id, type, data, metadata } of job.events) {
+    const { ids, types, data, metadata, storedAt } = job;
+    for (let index = 0; index < ids.length; index += 1) {
       revision += 1;
-      const inserted = this.#statements.insert.run(stream, revision, id, type, data, metadata, job.storedAt);
-      position = Number(inserted.lastInsertRowid);
+      const [id, type] = [ids[index] as string, types[index] as string];
+      const row = [stream, revision, id, type, data[index] as string, metadata[index] as string, storedAt];
+      position = Number(this.#statements.insert.run(...row).lastInsertRowid);
     }
     return { outcome: 'stands', revision, position, storedAt: job.storedAt };
   }
@@ -95,10 +95,10 @@ export class AppendLog {
     const first = job.expected + 1;
     const [firstThere] = this.#statements.standing.all(stream, first, 1);
     // An ordinary conflict ends here, without reading on.
-    if (firstThere?.id !== job.events[0]?.id) return undefined;
-    const there = this.#statements.standing.all(stream, first, job.events.length);
+    if (firstThere?.id !== job.ids[0]) return undefined;
+    const there = this.#statements.standing.all(stream, first, job.ids.length);
     const last = there.at(-1);
-    if (last === undefined || !job.events.every(({ id }, index) => there[index]?.id === id)) return undefined;
+    if (last === undefined || !job.ids.every((id, index) => there[index]?.id === id)) return undefined;
     return { outcome: 'stands', revision: last.revision, position: last.position, storedAt: last.storedAt };
   }
 }

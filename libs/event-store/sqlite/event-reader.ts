@@ -1,5 +1,5 @@
 import { NO_STREAM, START, type JsonObject, type Position, type RecordedEvent, type Revision } from '#event-store';
-import { pragma, type SqliteDatabase } from '#sqlite';
+import { pragma, type SqliteDatabase, type SqliteStatement } from '#sqlite';
 
 /** A part of the store in its order. `end`: there was nothing behind it when it was read. */
 export interface Page {
@@ -31,6 +31,7 @@ const COLUMNS = 'e.position, s.name, e.revision, e.id, e.type, e.data, e.metadat
 export class EventReader {
   readonly #db: SqliteDatabase;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #everything = new Map<number, SqliteStatement<Row>>();
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
@@ -51,32 +52,60 @@ export class EventReader {
   }
 
   /** Events after a revision, or before it and the newest first: `limit` of them, or fewer once they have `maxBytes`. */
-  ofStream(stream: string, backwards: boolean, from: Revision, limit: number, maxBytes: number): Page {
+  ofStream(
+    stream: string,
+    backwards: boolean,
+    from: Revision,
+    { limit, maxBytes, withJson = false }: { limit: number; maxBytes: number; withJson?: boolean },
+  ): Page {
     const statement = backwards ? this.#statements.backwards : this.#statements.forwards;
-    return this.#chunks(limit, maxBytes, (last, count) => statement.all(stream, last?.revision ?? from, count));
+    return this.#chunks(limit, maxBytes, (last, count) => statement.all(stream, last?.revision ?? from, count), withJson);
   }
 
   /** Matching events after a position, and how far the store was searched for them. */
-  everything(after: Position, prefix: string, limit: number, maxBytes: number): Page & { position: Position } {
+  everything(after: Position, prefixes: readonly string[], limit: number, maxBytes: number): Page & { position: Position } {
     const from = parsePosition(after);
     const head = this.#statements.head.get()?.position ?? 0;
     const until = Math.min(head, from + MAX_SEARCHED_EVENTS);
+    const everything = this.#everythingOf(prefixes.length);
     const found = this.#chunks(limit, maxBytes, (last, count) => {
       const start = last === undefined ? from : parsePosition(last.position);
-      return this.#statements.everything.all(start, until, prefix, prefix, count);
+      return everything.all(start, until, ...prefixes.flatMap((prefix) => [prefix, prefix]), count);
     });
     const reached = found.end ? Math.max(from, until) : parsePosition(found.events.at(-1)?.position ?? after);
     return { events: found.events, end: reached >= head, position: formatPosition(reached) };
   }
 
-  #chunks(limit: number, maxBytes: number, fetch: (last: RecordedEvent | undefined, count: number) => Row[]): Page {
+  /** Its statement, by the number of prefixes that it asks for. */
+  #everythingOf(prefixes: number): SqliteStatement<Row> {
+    const known = this.#everything.get(prefixes);
+    if (known !== undefined) return known;
+    const begins = Array.from({ length: prefixes }, () => 'substr(s.name, 1, length(?)) = ?').join(' OR ');
+    // CROSS JOIN makes SQLite walk the events in their order, whatever it thinks of the number of streams.
+    const statement = this.#db.prepare<Row>(
+      `SELECT ${COLUMNS} FROM events e CROSS JOIN streams s ON s.no = e.stream
+       WHERE e.position > ? AND e.position <= ? AND (${begins}) ORDER BY e.position LIMIT ?`,
+    );
+    statement.setReturnArrays(true);
+    this.#everything.set(prefixes, statement);
+    return statement;
+  }
+
+  #chunks(
+    limit: number,
+    maxBytes: number,
+    fetch: (last: RecordedEvent | undefined, count: number) => Row[],
+    withJson = false,
+  ): Page {
     const events: RecordedEvent[] = [];
     let bytes = 0;
     while (events.length < limit && bytes < maxBytes) {
       const wanted = Math.min(CHUNK_EVENTS, limit - events.length);
       const rows = fetch(events.at(-1), wanted);
       for (const row of rows) {
-        events.push(toEvent(row));
+        const event = toEvent(row);
+        if (withJson) event.json = { data: row[5], metadata: row[6] };
+        events.push(event);
         bytes += row[5].length + row[6].length;
       }
       if (rows.length < wanted) return { events, end: true };
@@ -109,8 +138,12 @@ function toEvent([position, stream, revision, id, type, data, metadata, storedAt
   };
 }
 
+let newestTime = { timeMs: 0, text: new Date(0).toISOString() };
+
+/** Events of one append were stored at one time, which is written out once. */
 export function formatTime(timeMs: number): string {
-  return new Date(timeMs).toISOString();
+  if (newestTime.timeMs !== timeMs) newestTime = { timeMs, text: new Date(timeMs).toISOString() };
+  return newestTime.text;
 }
 
 function prepare(db: SqliteDatabase) {
@@ -122,13 +155,8 @@ function prepare(db: SqliteDatabase) {
     ),
     forwards: db.prepare<Row>(`${ofStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`),
     backwards: db.prepare<Row>(`${ofStream} AND e.revision < ? ORDER BY e.revision DESC LIMIT ?`),
-    // CROSS JOIN makes SQLite walk the events in their order, whatever it thinks of the number of streams.
-    everything: db.prepare<Row>(
-      `SELECT ${COLUMNS} FROM events e CROSS JOIN streams s ON s.no = e.stream
-       WHERE e.position > ? AND e.position <= ? AND substr(s.name, 1, length(?)) = ? ORDER BY e.position LIMIT ?`,
-    ),
   };
-  for (const statement of [statements.forwards, statements.backwards, statements.everything]) {
+  for (const statement of [statements.forwards, statements.backwards]) {
     statement.setReturnArrays(true);
   }
   return statements;

@@ -54,7 +54,7 @@ describe('a second process', () => {
     const first = new Program(writer, folder);
     await first.line();
     const reading = await openSqliteEventStore({ folder, readOnly: true });
-    const follower = new Follower(reading, { streamPrefix: '', after: START });
+    const follower = new Follower(reading, { streamPrefixes: [''], after: START });
     await follower.until(() => follower.caughtUp);
     const events = await follower.take(follower.events.length + 100);
     expect(revisionsOf(events)).toEqual(range(0, events.length - 1));

@@ -7,6 +7,7 @@ import { NoAppender, ThreadAppender, type Appender } from './appender.js';
 import { ChangeSignal } from './change-signal.js';
 import { EVENTS_SCHEMA, LEDGER_FILE } from './schema.js';
 import { SqliteEventStore } from './sqlite-event-store.js';
+import { LARGE_BATCHES, SMALL_BATCHES } from './subscription.js';
 import { WorkerAppender } from './worker-appender.js';
 
 export { LEDGER_FILE } from './schema.js';
@@ -14,7 +15,7 @@ export { LEDGER_FILE } from './schema.js';
 export interface SqliteEventStoreOptions {
   /** The data folder, or `:memory:` for a store that is gone when it is closed. */
   folder: string;
-  /** Follows what another thread or process writes. Takes no lock and starts no thread; appends are refused. */
+  /** Follows what another thread or process writes, in large batches. Takes no lock and starts no thread; appends are refused. */
   readOnly?: boolean;
   /**
    * `worker` (the default for a folder): flushes to the disk never block the calling thread. `thread`: each append blocks
@@ -46,7 +47,7 @@ function openInMemory({ clock = Date.now }: SqliteEventStoreOptions): EventStore
   const db = openDatabase(MEMORY);
   migrate(db, EVENTS_SCHEMA);
   const appender = new ThreadAppender(db, () => changes.announce());
-  return new SqliteEventStore({ db, appender, changes, clock, release: () => undefined });
+  return new SqliteEventStore({ db, appender, changes, clock, batchSize: SMALL_BATCHES, release: () => undefined });
 }
 
 function openForReading({ folder, clock = Date.now }: SqliteEventStoreOptions): EventStore {
@@ -59,8 +60,9 @@ function openForReading({ folder, clock = Date.now }: SqliteEventStoreOptions): 
     db.close();
     throw error;
   }
+  const appender = new NoAppender();
   const changes = new ChangeSignal(realpathSync(file));
-  return new SqliteEventStore({ db, appender: new NoAppender(), changes, clock, release: () => undefined });
+  return new SqliteEventStore({ db, appender, changes, clock, batchSize: LARGE_BATCHES, release: () => undefined });
 }
 
 async function openFolder(options: SqliteEventStoreOptions): Promise<EventStore> {
@@ -74,7 +76,7 @@ async function openFolder(options: SqliteEventStoreOptions): Promise<EventStore>
     const file = realpathSync(path);
     const changes = new ChangeSignal(file);
     const appender = await openAppender(options, db, file, changes);
-    return new SqliteEventStore({ db, appender, changes, clock, release: () => lock.release() });
+    return new SqliteEventStore({ db, appender, changes, clock, batchSize: SMALL_BATCHES, release: () => lock.release() });
   } catch (error) {
     db?.close();
     lock.release();

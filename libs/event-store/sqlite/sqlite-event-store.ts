@@ -16,12 +16,12 @@ import {
   type SubscriptionBatch,
 } from '#event-store';
 import { messageOf, type SqliteDatabase } from '#sqlite';
-import { requirePageLimit, requireRevision, serializeAppend } from '../src/arguments.js';
+import { requirePageLimit, requirePrefixes, requireRevision, serializeAppend } from '../src/arguments.js';
 import type { AppendAnswer } from './append-log.js';
 import type { Appender } from './appender.js';
 import type { ChangeSignal } from './change-signal.js';
 import { EventReader, formatPosition, formatTime, parsePosition } from './event-reader.js';
-import { cursorFor, follow } from './subscription.js';
+import { cursorFor, follow, type BatchSize } from './subscription.js';
 
 /** Reading is synchronous: after so many events, or bytes, the event loop has its turn before the page goes on. */
 const MAX_READ_EVENTS = 512;
@@ -32,6 +32,8 @@ export interface SqliteEventStoreParts {
   appender: Appender;
   changes: ChangeSignal;
   clock: () => number;
+  /** Of the batches that subscriptions hand on. */
+  batchSize: BatchSize;
   /** Called last when the store closes. */
   release: () => void;
 }
@@ -57,14 +59,15 @@ export class SqliteEventStore implements EventStore {
     return toResult(await appender.append({ stream, expected, storedAt: clock(), ...serialized }));
   }
 
-  async readStream(stream: string, { direction, after, limit }: ReadStreamOptions): Promise<RecordedEvent[]> {
+  async readStream(stream: string, { direction, after, limit, withJson }: ReadStreamOptions): Promise<RecordedEvent[]> {
     requirePageLimit(limit);
     const backwards = direction === 'backwards';
     const events: RecordedEvent[] = [];
     for (;;) {
       const from = events.at(-1)?.revision ?? after ?? (backwards ? Number.MAX_SAFE_INTEGER : NO_STREAM);
       const wanted = Math.min(MAX_READ_EVENTS, limit - events.length);
-      const part = this.#read(() => this.#reader.ofStream(stream, backwards, from, wanted, MAX_READ_BYTES));
+      const size = { limit: wanted, maxBytes: MAX_READ_BYTES, withJson };
+      const part = this.#read(() => this.#reader.ofStream(stream, backwards, from, size));
       events.push(...part.events);
       if (part.end || events.length === limit) return events;
       await nextTurn();
@@ -79,11 +82,12 @@ export class SqliteEventStore implements EventStore {
     return this.#read(() => this.#reader.endPosition());
   }
 
-  async readAll({ after, streamPrefix, limit }: ReadAllOptions): Promise<AllPage> {
+  async readAll({ after, streamPrefixes, limit }: ReadAllOptions): Promise<AllPage> {
     requirePageLimit(limit);
+    requirePrefixes(streamPrefixes);
     parsePosition(after);
     const wanted = Math.min(MAX_READ_EVENTS, limit);
-    const page = this.#read(() => this.#reader.everything(after, streamPrefix, wanted, MAX_READ_BYTES));
+    const page = this.#read(() => this.#reader.everything(after, streamPrefixes, wanted, MAX_READ_BYTES));
     if (!page.end) await nextTurn();
     return page;
   }
@@ -91,14 +95,17 @@ export class SqliteEventStore implements EventStore {
   async *subscribe(to: SubscribeTo, signal: AbortSignal): AsyncGenerator<SubscriptionBatch, void, undefined> {
     this.#requireOpen();
     if ('stream' in to) requireRevision(to.after);
-    else parsePosition(to.after);
+    else {
+      requirePrefixes(to.streamPrefixes);
+      parsePosition(to.after);
+    }
     const ended = new AbortController();
     const end = () => ended.abort();
     if (signal.aborted) end();
     signal.addEventListener('abort', end);
     this.#subscriptions.add(ended);
     try {
-      yield* follow(cursorFor(to, this.#reader), this.#parts.changes, ended.signal);
+      yield* follow(cursorFor(to, this.#reader, this.#parts.batchSize), this.#parts.changes, ended.signal);
     } catch (error) {
       throw unreadable(error);
     } finally {

@@ -33,7 +33,7 @@ describe('a follower in another store on the same folder', () => {
       // The time of the next look never comes.
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
       const { writing, reading, close } = await openPair(appendIn);
-      const followers = [writing, reading].map((store) => new Follower(store, { streamPrefix: '', after: START }));
+      const followers = [writing, reading].map((store) => new Follower(store, { streamPrefixes: [''], after: START }));
       for (const follower of followers) await follower.until(() => follower.caughtUp);
       for (const revision of range(NO_STREAM, 20)) {
         await append(writing, 'a', revision, many(1));
@@ -82,10 +82,10 @@ describe('batches', () => {
     const store = await openSqliteEventStore({ folder: ':memory:' });
     const large = () => Array.from({ length: 100 }, () => event('Large', { filler: 'x'.repeat(10_000) }));
     for (let count = 0; count < 8; count += 1) await append(store, 'a', count * 100 - 1, large());
-    const follower = new Follower(store, { streamPrefix: 'a', after: START });
+    const follower = new Follower(store, { streamPrefixes: ['a'], after: START });
     await follower.take(800);
     expect(Math.max(...follower.batches.map(({ events }) => events.length))).toBeLessThan(300);
-    const page = await store.readAll({ after: START, streamPrefix: 'a', limit: MAX_PAGE_EVENTS });
+    const page = await store.readAll({ after: START, streamPrefixes: ['a'], limit: MAX_PAGE_EVENTS });
     expect(page).toMatchObject({ end: false });
     expect(page.events.length).toBeLessThan(300);
     expect((await readToEnd(store, 'a', START)).events).toEqual(follower.events);
@@ -105,7 +105,7 @@ describe('batches', () => {
     await append(store, 'signal', NO_STREAM, many(1));
     let turns = 0;
     const counting = setInterval(() => (turns += 1), 0);
-    const follower = new Follower(store, { streamPrefix: 'signal', after: START });
+    const follower = new Follower(store, { streamPrefixes: ['signal'], after: START });
     const [found] = await follower.take(1);
     clearInterval(counting);
     expect(found?.stream).toBe('signal');
@@ -117,8 +117,8 @@ describe('batches', () => {
 
 it('a position that this store never gave out is refused', async () => {
   const store = await openSqliteEventStore({ folder: ':memory:' });
-  await expect(store.readAll({ after: 'C:1/P:1', streamPrefix: '', limit: 1 })).rejects.toBeInstanceOf(RangeError);
-  await expect(new Follower(store, { streamPrefix: '', after: '12' }).ended).rejects.toBeInstanceOf(RangeError);
+  await expect(store.readAll({ after: 'C:1/P:1', streamPrefixes: [''], limit: 1 })).rejects.toBeInstanceOf(RangeError);
+  await expect(new Follower(store, { streamPrefixes: [''], after: '12' }).ended).rejects.toBeInstanceOf(RangeError);
   await expect(new Follower(store, { stream: 'a', after: -2 }).ended).rejects.toBeInstanceOf(RangeError);
   await expect(store.append('a', 0.5, many(1))).rejects.toBeInstanceOf(RangeError);
   await store.close();

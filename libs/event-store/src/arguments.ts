@@ -8,16 +8,12 @@ import {
   type Revision,
 } from './port.js';
 
-/** An event as text, ready to be handed to a store or to another thread. */
-export interface SerializedEvent {
-  id: string;
-  type: string;
-  data: string;
-  metadata: string;
-}
-
+/** The events of an append as text, by columns: an object for each event costs twice as much to hand to another thread. */
 export interface SerializedAppend {
-  events: SerializedEvent[];
+  ids: string[];
+  types: string[];
+  data: string[];
+  metadata: string[];
   bytes: number;
 }
 
@@ -26,16 +22,19 @@ export function serializeAppend(events: readonly NewEvent[]): SerializedAppend {
   if (events.length > MAX_APPEND_EVENTS) {
     throw new EventStoreError('TOO_LARGE', `An append of ${events.length} events: at most ${MAX_APPEND_EVENTS}`);
   }
-  let bytes = 0;
-  const serialized = events.map(({ id, type, data, metadata, json }) => {
-    const event = { id, type, data: json?.data ?? JSON.stringify(data), metadata: json?.metadata ?? JSON.stringify(metadata) };
-    bytes += Buffer.byteLength(type) + Buffer.byteLength(event.data) + Buffer.byteLength(event.metadata);
-    return event;
-  });
-  if (bytes > MAX_APPEND_BYTES) {
-    throw new EventStoreError('TOO_LARGE', `An append of ${bytes} bytes: at most ${MAX_APPEND_BYTES}`);
+  const serialized: SerializedAppend = { ids: [], types: [], data: [], metadata: [], bytes: 0 };
+  for (const { id, type, data, metadata, json } of events) {
+    const texts = json ?? { data: JSON.stringify(data), metadata: JSON.stringify(metadata) };
+    serialized.ids.push(id);
+    serialized.types.push(type);
+    serialized.data.push(texts.data);
+    serialized.metadata.push(texts.metadata);
+    serialized.bytes += Buffer.byteLength(type) + Buffer.byteLength(texts.data) + Buffer.byteLength(texts.metadata);
   }
-  return { events: serialized, bytes };
+  if (serialized.bytes > MAX_APPEND_BYTES) {
+    throw new EventStoreError('TOO_LARGE', `An append of ${serialized.bytes} bytes: at most ${MAX_APPEND_BYTES}`);
+  }
+  return serialized;
 }
 
 /** @throws {RangeError} for a page size that no store may be asked for. */
@@ -43,6 +42,11 @@ export function requirePageLimit(limit: number): void {
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE_EVENTS) {
     throw new RangeError(`A page of ${limit} events: from 1 to ${MAX_PAGE_EVENTS}`);
   }
+}
+
+/** @throws {RangeError} for no prefix at all: nobody follows nothing. */
+export function requirePrefixes(prefixes: readonly string[]): void {
+  if (prefixes.length === 0) throw new RangeError('At least one prefix of streams');
 }
 
 /** @throws {RangeError} for what is neither a revision nor `NO_STREAM`. */

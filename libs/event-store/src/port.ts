@@ -40,6 +40,8 @@ export interface RecordedEvent extends Omit<NewEvent, 'json'> {
   position: Position;
   /** When the store wrote it, by the store's clock: ISO 8601, UTC, milliseconds. */
   storedAt: string;
+  /** Data and metadata as they are stored: where it was asked for, by a store that keeps text. */
+  json?: { data: string; metadata: string };
 }
 
 export type AppendResult =
@@ -54,13 +56,15 @@ export interface ReadStreamOptions {
   after?: Revision;
   /** Page size, at most `MAX_PAGE_EVENTS`. */
   limit: number;
+  /** With the JSON as it is stored, where the store keeps text: what a hash was made over need not be made again. */
+  withJson?: boolean;
 }
 
 export interface ReadAllOptions {
   /** Exclusive. `START` reads from the beginning. */
   after: Position;
-  /** Only events of streams whose name begins with this. */
-  streamPrefix: string;
+  /** Only events of streams whose name begins with one of these, of which there is at least one. The empty one begins every name. */
+  streamPrefixes: readonly string[];
   limit: number;
 }
 
@@ -72,7 +76,7 @@ export interface AllPage {
   end: boolean;
 }
 
-export type SubscribeTo = { stream: string; after: Revision } | { streamPrefix: string; after: Position };
+export type SubscribeTo = { stream: string; after: Revision } | { streamPrefixes: readonly string[]; after: Position };
 
 /** What a subscription hands on: events in order, perhaps none, and whether the reader has caught up with the store. */
 export interface SubscriptionBatch {
@@ -103,7 +107,7 @@ export interface EventStore {
   /** One page, in the order of the commits. It may be shorter than `limit`, or empty, although there is more: see `end`. */
   readAll(options: ReadAllOptions): Promise<AllPage>;
   /**
-   * Follows a stream, or all streams of a prefix, from after a point for ever: first history, then what is appended. None
+   * Follows a stream, or all streams of some prefixes, from after a point for ever: first history, then what is appended. None
    * is lost, none comes twice; an interruption is resumed by the adapter. A slow consumer slows the reading; nothing is
    * buffered without bound. Ends when `signal` aborts or the store closes, without an error.
    */

@@ -1,6 +1,5 @@
-import { refuse, type RecordedLedgerEvent, type Refusal } from '#domain';
-import { EventStoreError, type EventStore } from '#event-store';
-import { toNewEvent } from './chain.js';
+import { refuse, type Refusal } from '#domain';
+import { EventStoreError, type EventStore, type NewEvent } from '#event-store';
 
 /** What became of an append: it stands in the stream, somebody else's does, or it cannot be told (or done). */
 export type AppendOutcome =
@@ -25,14 +24,13 @@ export async function appendResolved(
   tools: AppendTools,
   stream: string,
   expected: number,
-  events: readonly RecordedLedgerEvent[],
+  events: readonly NewEvent[],
   deadlineAt: number,
 ): Promise<AppendOutcome> {
-  const newEvents = events.map(toNewEvent);
   let unknown = false;
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const result = await tools.store.append(stream, expected, newEvents);
+      const result = await tools.store.append(stream, expected, events);
       if (!result.ok)
         return unknown && (await standThere(tools.store, stream, expected, events))
           ? { outcome: 'landed' }
@@ -49,12 +47,7 @@ export async function appendResolved(
   }
 }
 
-async function standThere(
-  store: EventStore,
-  stream: string,
-  expected: number,
-  events: readonly RecordedLedgerEvent[],
-): Promise<boolean> {
+async function standThere(store: EventStore, stream: string, expected: number, events: readonly NewEvent[]): Promise<boolean> {
   const page = await store.readStream(stream, { after: expected, limit: events.length });
   return events.every((event, index) => page[index]?.id === event.id);
 }

@@ -4,17 +4,15 @@ import {
   decideChange,
   decideCredentialsRead,
   decideRegistration,
-  evolveBackend,
-  isBackendEvent,
   isRefusal,
-  jsonEqual,
   refusalOfBackendId,
   refuse,
   replacesSecrets,
-  asJson,
+  secretNamesIn,
+  secretPathsKept,
+  splitSecrets,
   type BackendCircumstances,
   type BackendDecision,
-  type BackendEvent,
   type BackendState,
   type ChangeBackend,
   type JsonObject,
@@ -24,10 +22,10 @@ import {
   type SchemaValidator,
   type SecretValues,
 } from '#domain';
-import type { EventStore } from '#event-store';
 import type { Backends } from './backends.js';
 import type { Catalog } from './catalog.js';
-import { readControl, type ChangeOptions, type Folded } from './control-log.js';
+import { keyed, type ChangeOptions, type KeyedOptions } from './control-keys.js';
+import type { Folded } from './control-log.js';
 import type { Secrets } from './secrets.js';
 
 export interface Credentials {
@@ -37,7 +35,6 @@ export interface Credentials {
 }
 
 export interface BackendChangesParts {
-  store: EventStore;
   catalog: Catalog;
   backends: Backends;
   secrets: Secrets;
@@ -47,9 +44,6 @@ export interface BackendChangesParts {
 
 type State = BackendState | undefined;
 type Decide = (state: State, circumstances: BackendCircumstances) => BackendDecision | Refusal;
-
-/** A registration and its credentials. */
-const MAX_REGISTRATION_EVENTS = 2;
 
 export class BackendChanges {
   constructor(private readonly parts: BackendChangesParts) {}
@@ -62,11 +56,9 @@ export class BackendChanges {
     const misnamed = refusalOfBackendId(command.id);
     if (misnamed !== undefined) return misnamed;
     const decide: Decide = (state, circumstances) => decideRegistration(state, command, circumstances);
-    const result = await this.decideAndStore(command.id, command.type, command, decide, context, options);
-    if (!isRefusal(result)) return result.state;
-    return result.refused === 'BACKEND_EXISTS' && options.key !== undefined
-      ? ((await this.repeated(command, context, options.key)) ?? result)
-      : result;
+    const asked = keyed(options, 'register', await this.withoutSecrets(command.type, [], command));
+    const result = await this.decideAndStore(command.id, command.type, command, decide, context, asked);
+    return isRefusal(result) ? result : result.state;
   }
 
   async change(
@@ -78,7 +70,8 @@ export class BackendChanges {
     const before = await this.parts.backends.find(id);
     if (before === undefined) return refuse('BACKEND_NOT_FOUND', `there is no backend ${JSON.stringify(id)}`);
     const decide: Decide = (state, circumstances) => decideChange(state as BackendState, command, circumstances);
-    return this.decideAndStore(id, before.type, command, decide, context, options);
+    const asked = keyed(options, 'change', await this.withoutSecrets(before.type, before.secretNames, command));
+    return this.decideAndStore(id, before.type, command, decide, context, asked);
   }
 
   async readCredentials(id: string, context: RequestContext, options: ChangeOptions = {}): Promise<Credentials | Refusal> {
@@ -96,7 +89,7 @@ export class BackendChanges {
         return decision;
       },
       context,
-      options,
+      { reason: options.reason },
     );
     if (isRefusal(recorded)) return recorded;
     return { username: (recorded.state as BackendState).username, password: read.password, secrets: read.settings };
@@ -109,7 +102,7 @@ export class BackendChanges {
     command: ChangeBackend,
     decide: Decide,
     context: RequestContext,
-    options: ChangeOptions,
+    options: KeyedOptions,
   ): Promise<{ state: BackendState; changed: boolean } | Refusal> {
     const { backends, secrets, catalog, validator, newId } = this.parts;
     const attempt: { stored?: string; replaces?: string | null } = {};
@@ -131,8 +124,12 @@ export class BackendChanges {
       context,
       options,
     );
-    await this.forget(id, isRefusal(result) ? attempt.stored : attempt.replaces);
-    return isRefusal(result) ? result : { state: result.state as BackendState, changed: result.appended.length > 0 };
+    const nothingDone = isRefusal(result) || result.repeats !== undefined;
+    await this.forget(id, nothingDone ? attempt.stored : attempt.replaces);
+    if (isRefusal(result)) return result;
+    if (result.repeats !== undefined)
+      return { state: (await stream.momentOf(result.repeats)).state as BackendState, changed: true };
+    return { state: result.state as BackendState, changed: result.appended.length > 0 };
   }
 
   private async forget(backend: string, version: string | null | undefined): Promise<void> {
@@ -158,30 +155,14 @@ export class BackendChanges {
       : refuse('STORE_UNAVAILABLE', `the secrets of backend ${JSON.stringify(state.id)} are not in the vault any more`);
   }
 
-  /** The first answer again, when the backend was registered by the same request; the secrets are not compared. */
-  private async repeated(
-    command: RegisterBackend,
-    context: RequestContext,
-    key: string,
-  ): Promise<BackendState | Refusal | undefined> {
-    const { store, backends, catalog, validator } = this.parts;
-    const stream = await backends.stream(command.id);
-    const page = await store.readStream(stream.name, { limit: MAX_REGISTRATION_EVENTS });
-    const events = page
-      .map((recorded) => readControl<BackendEvent>(recorded, isBackendEvent))
-      .filter(({ metadata }) => metadata.idempotency?.key === key && metadata.actor === context.actor);
-    if (events.length === 0) return undefined;
-    const decision = decideRegistration(undefined, command, {
-      validator,
-      type: await catalog.type(command.type),
-      secrets: NO_SECRETS,
-      newSecretVersion: '',
-    });
-    const same = !isRefusal(decision) && jsonEqual(asJson(decision.events[0]?.data ?? {}), asJson(events[0]?.data ?? {}));
-    if (!same) return refuse('IDEMPOTENCY_KEY_REUSED', 'the same idempotency key came with another request');
-    return events.reduce<State>(
-      (state, event) => evolveBackend(state, event, { revision: event.revision, at: event.metadata.at }),
-      undefined,
-    );
+  /** What a request is known again by: of its secrets only that they are given. */
+  private async withoutSecrets(type: string, heldNames: readonly string[], command: ChangeBackend): Promise<object> {
+    const { password, settings, ...rest } = command;
+    const given = password === undefined || password === null ? password : true;
+    if (settings === undefined) return { ...rest, password: given };
+    const definition = await this.parts.catalog.type(type);
+    const paths = secretPathsKept(definition?.settingsSchema ?? null, heldNames);
+    const { open, secret } = splitSecrets(settings, paths);
+    return { ...rest, password: given, settings: open, secrets: secretNamesIn(secret, paths) };
   }
 }

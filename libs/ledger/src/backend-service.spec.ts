@@ -86,14 +86,32 @@ describe('a backend', () => {
       { type: 'BackendChanged', actor: 'tester', onBehalfOf: undefined, reason: undefined },
     ]);
     expect(history[2]?.data).toEqual({ version: null, settings: { deep: { b: 2 } } });
+    expect(history[0]?.changed).toBeUndefined();
+    expect(history[2]?.changed).toEqual({
+      version: { from: '1.7', to: null },
+      settings: { from: change.settings, to: { deep: { b: 2 } } },
+    });
     expect(await done(backends().history('berlin', { after: 1, limit: 1 }))).toEqual([history[2]]);
   });
 
   it('has times that never go backwards, whatever the clocks say', async () => {
-    const clock = () => Date.parse('2020-01-01T00:00:00Z');
+    const clock = () => Date.now() - 4_000;
     await done(world.process({ clock }).plane.backends.change('berlin', { name: 'Earlier' }, CONTEXT));
     const [first, second] = await done(backends().history('berlin', { limit: 2 }));
     expect(second?.at).toBe(first?.at);
+  });
+
+  it('is not changed by whose clock is wrong', async () => {
+    const slow = world.process({ clock: () => Date.now() - 60_000 });
+    expect(await refusedAs(slow.plane.backends.change('berlin', { name: 'Late' }, CONTEXT))).toBe('STORE_UNAVAILABLE');
+    const fast = world.process({ clock: () => Date.now() + 6_000 });
+    expect(fast.plane.trouble).toBeUndefined();
+    await done(fast.plane.backends.change('berlin', { name: 'Early' }, CONTEXT));
+    expect(fast.plane.trouble).toContain("off the store's");
+    expect(await refusedAs(fast.plane.catalog.defineType({ type: 'erp' }, CONTEXT))).toBe('STORE_UNAVAILABLE');
+    expect(await refusedAs(backends().pause('berlin', CONTEXT))).toBe('STORE_UNAVAILABLE');
+    const later = world.process({ clock: () => Date.now() + 2_000 });
+    await done(later.plane.backends.pause('berlin', CONTEXT));
   });
 
   it('loses no change when many are made at once', async () => {

@@ -2,13 +2,11 @@ import {
   changesIdentity,
   decideLedger,
   decidePause,
-  isBackendEvent,
   isRefusal,
   ledgerRegistration,
   refuse,
   rulesInForce,
   secretPathsOf,
-  type BackendEvent,
   type BackendState,
   type BindingModelState,
   type ChangeBackend,
@@ -21,10 +19,11 @@ import {
 } from '#domain';
 import { MAX_PAGE_EVENTS, type EventStore } from '#event-store';
 import type { BackendChanges, Credentials } from './backend-changes.js';
-import { viewBackend, viewBackendEvent, type BackendEventView, type BackendView } from './backend-views.js';
+import { backendHistory, type BackendHistoryEvent } from './backend-history.js';
+import { viewBackend, type BackendView } from './backend-views.js';
 import type { Backends } from './backends.js';
 import type { Catalog } from './catalog.js';
-import { readControl, type ChangeOptions } from './control-log.js';
+import { keyed, type ChangeOptions } from './control-keys.js';
 import type { FanOut } from './fan-out.js';
 import type { Retirements } from './retirement.js';
 import type { StreamNames } from './streams.js';
@@ -99,16 +98,13 @@ export class BackendService {
     return Promise.all(states.map((state) => this.view(state)));
   }
 
-  /** What was done with the backend, and who read its credentials: events after a revision. */
-  async history(id: string, { after = -1, limit }: { after?: number; limit: number }): Promise<BackendEventView[] | Refusal> {
+  /** What was done with the backend, what that changed from what, and who read its credentials: events after a revision. */
+  async history(id: string, { after = -1, limit }: { after?: number; limit: number }): Promise<BackendHistoryEvent[] | Refusal> {
     const state = await this.parts.backends.find(id);
     if (state === undefined) return notFound(id);
     const secrets = await this.secretsOf(state.type);
-    const page = await this.parts.store.readStream(this.parts.streams.backend(id), {
-      after,
-      limit: Math.min(limit, MAX_PAGE_EVENTS),
-    });
-    return page.map((recorded) => viewBackendEvent(readControl<BackendEvent>(recorded, isBackendEvent), secrets));
+    const { store, streams } = this.parts;
+    return backendHistory(store, streams.backend(id), secrets, { after, limit: Math.min(limit, MAX_PAGE_EVENTS) });
   }
 
   /**
@@ -152,15 +148,29 @@ export class BackendService {
     id: string,
     paused: boolean,
     context: RequestContext,
-    options?: ChangeOptions,
+    options: ChangeOptions = {},
   ): Promise<BackendAnswer | Refusal> {
     if ((await this.parts.backends.find(id)) === undefined) return notFound(id);
     const stream = await this.parts.backends.stream(id);
-    const changed = await stream.change(async (state) => decidePause(state as BackendState, paused), context, options);
+    const decide = async (state: BackendState | undefined) => decidePause(state as BackendState, paused);
+    const changed = await stream.change(decide, context, keyed(options, paused ? 'pause' : 'resume', {}));
     if (isRefusal(changed)) return changed;
+    if (changed.repeats !== undefined) return this.pausedBefore(changed.state as BackendState, changed.repeats, context);
     const state = changed.state as BackendState;
     const refusal = await this.parts.fanOut.toLedgersOf(state, context);
     return refusal ?? { outcome: changed.appended.length > 0 ? 'changed' : 'unchanged', backend: await this.view(state) };
+  }
+
+  /** The first answer again; what a crash left undone of it is done, unless something newer holds by now. */
+  private async pausedBefore(
+    now: BackendState,
+    event: { revision: number },
+    context: RequestContext,
+  ): Promise<BackendAnswer | Refusal> {
+    const unfinished = now.controlRevision === event.revision ? await this.parts.fanOut.toLedgersOf(now, context) : undefined;
+    if (unfinished !== undefined) return unfinished;
+    const { state } = await (await this.parts.backends.stream(now.id)).momentOf(event);
+    return { outcome: 'changed', backend: await this.view(state as BackendState) };
   }
 
   private async view(state: BackendState): Promise<BackendView> {

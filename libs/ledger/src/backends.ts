@@ -67,11 +67,11 @@ export class Backends {
     }
   }
 
-  /** Ledgers that were registered before the call, of backends that are not retired. */
-  async ledgersOf(isMeant: (model: string) => boolean): Promise<RegisteredLedger[]> {
+  /** Ledgers that were registered before the call, of backends that are not retired, or of those too. */
+  async ledgersOf(isMeant: (model: string) => boolean, { retired = false } = {}): Promise<RegisteredLedger[]> {
     const found: RegisteredLedger[] = [];
     for await (const backend of this.all()) {
-      if (backend.retirement === 'retired') continue;
+      if (backend.retirement === 'retired' && !retired) continue;
       for (const { model, revision } of backend.ledgers)
         if (isMeant(model)) found.push({ backend, model, registration: revision });
     }
@@ -94,11 +94,7 @@ export class Backends {
     const { store } = this.parts.tools;
     const projected = await this.parts.readModel.position();
     const from = projected > this.caughtUpTo ? projected : this.caughtUpTo;
-    const ends = [];
-    for (const kind of ['backend-', 'catalog-'])
-      ends.push(await this.projectFrom(store, `${this.parts.streams.prefix}${kind}`, from));
-    const [first = from, second = from] = ends;
-    const end = first < second ? first : second;
+    const end = await this.projectFrom(store, this.parts.streams.control(), from);
     if (end > this.caughtUpTo) this.caughtUpTo = end;
   }
 
@@ -107,9 +103,9 @@ export class Backends {
     return documents.map(({ document }) => document as unknown as T);
   }
 
-  private async projectFrom(store: EventStore, streamPrefix: string, from: Position): Promise<Position> {
+  private async projectFrom(store: EventStore, streamPrefixes: readonly string[], from: Position): Promise<Position> {
     for (let after = from; ;) {
-      const page = await store.readAll({ after, streamPrefix, limit: PAGE_EVENTS });
+      const page = await store.readAll({ after, streamPrefixes, limit: PAGE_EVENTS });
       await this.project(page.events);
       after = page.position;
       if (page.end) return after;
@@ -120,6 +116,7 @@ export class Backends {
     const { streams, tools } = this.parts;
     return new ControlStream<BackendState | undefined, BackendEvent>(streams.backend(id), tools, {
       initial: await this.beginning(id),
+      empty: undefined,
       known: isBackendEvent,
       fold: (before, events) =>
         events.reduce<BackendState | undefined>(

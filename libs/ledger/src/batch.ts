@@ -10,7 +10,7 @@ import {
   type Circumstances,
   type Command,
   type Decision,
-  type EventMetadata,
+  type Direction,
   type LedgerEvent,
   type LedgerState,
   type LedgerView,
@@ -19,8 +19,9 @@ import {
   type RequestContext,
   type Stamp,
 } from '#domain';
+import type { NewEvent } from '#event-store';
 import { IDEMPOTENCY_KEPT_MS } from '#read-model';
-import { canonicalJson, chainEvent, sha256 } from './chain.js';
+import { canonicalJson, chainEvent, metadataOf, sha256, type UnchainedMetadata } from './chain.js';
 import type { HeadPoint } from './ledger-head.js';
 
 export interface CommandRequest {
@@ -42,6 +43,8 @@ export interface CommandGroup {
  */
 export interface DecidedBatch {
   events: RecordedLedgerEvent[];
+  /** The same as the append takes them. */
+  toAppend: NewEvent[];
   /** The ledger's own state behind them. */
   state: LedgerState;
   results: CommandResult[][];
@@ -50,6 +53,8 @@ export interface DecidedBatch {
 export interface BatchTools {
   clock: () => number;
   newId: () => string;
+  /** Where ids of events may be made more cheaply than others. */
+  newEventId?: () => string;
   problemsOf: Circumstances['problemsOf'];
   maxBytes: number;
 }
@@ -68,8 +73,10 @@ function reservedFor({ op }: Command): number {
 /** Decides groups one after the other over a view that each changes for those behind it. */
 export class BatchDecider {
   private readonly events: RecordedLedgerEvent[] = [];
+  private readonly toAppend: NewEvent[] = [];
   private bytes = 0;
   private readonly circumstances: Circumstances;
+  private shared: { context: RequestContext; metadata: UnchainedMetadata } | undefined;
   private clockMs = 0;
   private clockText = '';
 
@@ -93,7 +100,7 @@ export class BatchDecider {
       commands = 0;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    return { events: this.events, results, state: this.view.state };
+    return { events: this.events, toAppend: this.toAppend, results, state: this.view.state };
   }
 
   /** As many of the group's commands as fit. */
@@ -120,7 +127,7 @@ export class BatchDecider {
     this.view = before.view;
     this.point = before.point;
     this.bytes = before.bytes;
-    this.events.length = before.events;
+    this.events.length = this.toAppend.length = before.events;
     if (!tooLarge) return results;
     if (before.events > 0) return [];
     return group.requests.map(() => refuse('TOO_LARGE', 'the events of an atomic batch must fit into one append of 900 KB'));
@@ -145,18 +152,17 @@ export class BatchDecider {
   private record(decision: Decision, { command, context }: CommandRequest, at: string, request: string | undefined): Answer {
     const answered = this.apply(decision, at, command.reason);
     const answer = this.answerOf(decision, answered.revision);
-    const metadata: Omit<EventMetadata, 'hash' | 'schema'> = { ...context, at };
-    if (command.direction !== undefined) metadata.direction = command.direction;
-    if (command.reason !== undefined) metadata.reason = command.reason;
+    const { direction, reason, key } = command;
     const { events } = decision;
-    for (let index = 0; index < events.length - 1; index += 1) this.chain(events[index] as BindingEvent, metadata);
     const event = events.at(-1);
     if (event === undefined) return answer;
-    if (command.key === undefined || request === undefined) this.chain(event, metadata);
+    const metadata = this.metadataOf(context, at, direction, reason);
+    for (let index = 0; index < events.length - 1; index += 1) this.chain(events[index] as BindingEvent, metadata);
+    if (key === undefined || request === undefined) this.chain(event, metadata);
     else {
       const stamp = answered;
-      const idempotency = storeIdempotency(command.key, request, answer, event, stamp);
-      this.chain(event, { ...metadata, idempotency });
+      const idempotency = storeIdempotency(key, request, answer, event, stamp);
+      this.chain(event, metadataOf(context, at, { direction, reason, idempotency }));
       this.view.remember(idempotencyRecordOf(event, stamp, context.actor, idempotency));
     }
     return answer;
@@ -184,17 +190,23 @@ export class BatchDecider {
     return answer;
   }
 
-  private chain(event: LedgerEvent, metadata: Omit<EventMetadata, 'hash' | 'schema'>): void {
+  /** Most commands of a batch have the metadata of the one before, in the same millisecond: it is made once. */
+  private metadataOf(context: RequestContext, at: string, direction?: Direction, reason?: string): UnchainedMetadata {
+    const plain = direction === undefined && reason === undefined;
+    const { shared } = this;
+    if (plain && shared?.context === context && shared.metadata.fields.at === at) return shared.metadata;
+    const metadata = metadataOf(context, at, { direction, reason });
+    if (plain) this.shared = { context, metadata };
+    return metadata;
+  }
+
+  private chain(event: LedgerEvent, metadata: UnchainedMetadata): void {
     const { hash, revision, state } = this.point;
-    const chained = chainEvent(hash, revision + 1, this.tools.newId(), event, metadata);
+    const chained = chainEvent(hash, revision + 1, (this.tools.newEventId ?? this.tools.newId)(), event, metadata);
     this.events.push(chained.event);
+    this.toAppend.push(chained.toAppend);
     this.bytes += chained.bytes;
-    this.point = {
-      revision: revision + 1,
-      hash: chained.event.metadata.hash,
-      at: metadata.at,
-      state,
-    };
+    this.point = { revision: revision + 1, hash: chained.event.metadata.hash, at: metadata.fields.at, state };
   }
 
   /** Recorded time never goes backwards in a ledger, whatever the clocks of its writers say. */

@@ -1,16 +1,25 @@
-import { isRefusal, ledgerKey, refuse, type Command, type LedgerName, type Refusal, type RequestContext } from '#domain';
+import { isRefusal, refuse, type Command, type LedgerName, type Refusal, type RequestContext } from '#domain';
 import type { EventStore } from '#event-store';
 import type { ReadModel } from '#read-model';
 import type { BatchTools, CommandRequest, CommandResult } from './batch.js';
 import type { Amend, AmendResult } from './command-queue.js';
-import { idMaker } from './ids.js';
+import { EventFeed } from './event-feed.js';
+import { idMaker, randomIdMaker } from './ids.js';
 import { DEFAULT_LIMITS, type LedgerLimits } from './limits.js';
 import { locateResult, type LocatedResult } from './located.js';
 import { ProjectionProgress } from './progress.js';
 import type { ProjectionTrouble } from './projector.js';
 import { LedgerQueries, type QueryTools } from './queries.js';
 import type { StreamNames } from './streams.js';
-import { LedgerWriter, systemTools, type CheckLedger, type OpenLedger, type WriterObserver, type WriterTools } from './writer.js';
+import {
+  systemTools,
+  type CheckLedger,
+  type LedgerWriter,
+  type OpenLedger,
+  type WriterObserver,
+  type WriterTools,
+} from './writer.js';
+import { Writers } from './writers.js';
 
 export interface BindingLedgerParts {
   store: EventStore;
@@ -29,15 +38,15 @@ export interface BindingLedgerParts {
 /** The ledgers of one store, for the faces of this process: commands go through one writer per ledger, queries to the read model. */
 export class BindingLedger {
   readonly queries: LedgerQueries;
+  /** The events of all bindings of all ledgers. */
+  readonly feed: EventFeed;
   readonly limits: LedgerLimits;
-  private readonly writers = new Map<string, LedgerWriter>();
-  private readonly tools: WriterTools;
-  private closing: Promise<void> | undefined;
+  private readonly writers: Writers;
 
-  constructor(private readonly parts: BindingLedgerParts) {
+  constructor(parts: BindingLedgerParts) {
     const { store, readModel, streams, progress, open, check, problemsOf, observer = {} } = parts;
     this.limits = { ...DEFAULT_LIMITS, ...parts.limits };
-    this.tools = {
+    const tools: WriterTools = {
       ...systemTools,
       store,
       readModel,
@@ -47,9 +56,13 @@ export class BindingLedger {
       problemsOf,
       observer,
       newId: idMaker(),
+      newEventId: randomIdMaker(),
     };
-    if (parts.clock !== undefined) this.tools.clock = parts.clock;
+    if (parts.clock !== undefined) tools.clock = parts.clock;
+    this.writers = new Writers(streams, tools);
     this.queries = new LedgerQueries({ store, readModel, streams, progress, check, notYet: parts.notYet });
+    const { positions } = this.queries;
+    this.feed = new EventFeed({ store, streams, positions, localModelOf: (ledger) => this.queries.localModelOf(ledger) });
   }
 
   /** Does one command. Business refusals are answers; a broken invariant throws. */
@@ -95,44 +108,32 @@ export class BindingLedger {
 
   /** Commands waiting, by ledger: for metrics. */
   queueDepths(): { ledger: LedgerName; commands: number }[] {
-    return [...this.writers.values()].map(({ ledger, depth }) => ({ ledger, commands: depth }));
+    return this.writers.all().map(({ ledger, depth }) => ({ ledger, commands: depth }));
   }
 
   /** Why this process cannot write somewhere: for readiness. */
   writerTroubles(): { ledger: LedgerName; reason: string }[] {
-    return [...this.writers.values()].flatMap(({ ledger, trouble }) =>
-      trouble === undefined ? [] : [{ ledger, reason: trouble }],
-    );
+    return this.writers.all().flatMap(({ ledger, trouble }) => (trouble === undefined ? [] : [{ ledger, reason: trouble }]));
   }
 
   /** Takes no more commands, and resolves when those accepted are answered. */
   close(): Promise<void> {
-    this.closing ??= Promise.all([...this.writers.values()].map((writer) => writer.close())).then(() => undefined);
-    return this.closing;
+    this.feed.close();
+    return this.writers.close();
   }
 
   private async located(ledger: LedgerName, results: readonly CommandResult[]): Promise<LocatedResult[]> {
-    const place = { ...ledger, localModel: await this.queries.localModelOf(ledger) };
+    const place = { ...ledger, localModel: await this.localModelOf(ledger) };
     return results.map((result) => locateResult(place, result));
   }
 
-  private writer(ledger: LedgerName): LedgerWriter {
-    const key = ledgerKey(ledger);
-    const known = this.writers.get(key);
-    if (known !== undefined) return known;
-    if (this.writers.size >= this.limits.idleWriters) this.dropIdleWriters();
-    const writer = new LedgerWriter(
-      { backend: ledger.backend, model: ledger.model },
-      this.parts.streams.ledger(ledger),
-      this.tools,
-    );
-    if (this.closing !== undefined) void writer.close();
-    this.writers.set(key, writer);
-    return writer;
+  /** What is done is answered as done: its writer knows the local model, although no store may be reached by now. */
+  private async localModelOf(ledger: LedgerName): Promise<string | null> {
+    return this.writers.of(ledger).localModel ?? this.queries.localModelOf(ledger).catch(() => null);
   }
 
-  private dropIdleWriters(): void {
-    for (const [key, writer] of this.writers) if (writer.idle) this.writers.delete(key);
+  private writer(ledger: LedgerName): LedgerWriter {
+    return this.writers.of(ledger);
   }
 }
 

@@ -39,7 +39,7 @@ const nothing: LocatedResult = { outcome: 'unchanged', binding: null, bindings: 
 
 test('every ledger of the local model is told, in who asked and why', async () => {
   const tools = toolsOver(['a', 'b'], () => nothing);
-  expect(await deleteRecord(tools, RECORD, CONTEXT)).toEqual({ unbound: [], refused: [] });
+  expect(await deleteRecord(tools, RECORD, CONTEXT)).toEqual({ unbound: [], refused: [], revisions: [] });
   const command = { op: 'unbind', recordId: '7', cause: 'recordDeleted', all: true, reason: 'gone' };
   expect(tools.asked).toEqual(
     ['a', 'b'].map((backend) => ({ ledger: { backend, model: 'of.product' }, command, context: CONTEXT })),
@@ -54,6 +54,7 @@ test('refusals are named by ledger; a closed ledger holds nothing of the record'
   expect(await deleteRecord(tools, RECORD, CONTEXT)).toEqual({
     unbound: [],
     refused: [{ ledger: 'paused/of.product', code: 'BACKEND_PAUSED', detail: 'no' }],
+    revisions: [],
   });
 });
 

@@ -1,4 +1,4 @@
-import { isRefusal, ledgerKey, type LedgerName, type RefusalCode, type RequestContext } from '#domain';
+import { isRefusal, ledgerKey, type Command, type LedgerName, type RefusalCode, type RequestContext } from '#domain';
 import type { LocatedBinding } from '#read-model';
 import type { LocatedResult } from './located.js';
 import type { BindingLedger } from './binding-ledger.js';
@@ -7,12 +7,16 @@ export interface RecordDeletion {
   unbound: LocatedBinding[];
   /** Ledgers in which the record may still be bound; deleting it once more tries them again. */
   refused: { ledger: string; code: RefusalCode; detail: string }[];
+  /** Of each ledger in which something was unbound: the revision that a read must include to see it. */
+  revisions: { ledger: string; revision: number }[];
 }
 
 export interface DeletedRecord {
   localModel: string;
   recordId: string;
   reason?: string;
+  /** Idempotency key: what was unbound with it before is answered again. */
+  key?: string;
 }
 
 export interface CascadeTools {
@@ -29,7 +33,7 @@ const LEDGERS_AT_ONCE = 16;
  * that it sees what is not projected yet. Repeating it is harmless.
  */
 export async function deleteRecord(tools: CascadeTools, record: DeletedRecord, context: RequestContext): Promise<RecordDeletion> {
-  const deletion: RecordDeletion = { unbound: [], refused: [] };
+  const deletion: RecordDeletion = { unbound: [], refused: [], revisions: [] };
   const ledgers = await tools.ledgersOfLocalModel(record.localModel);
   for (let start = 0; start < ledgers.length; start += LEDGERS_AT_ONCE) {
     const some = ledgers.slice(start, start + LEDGERS_AT_ONCE);
@@ -42,15 +46,21 @@ export async function deleteRecord(tools: CascadeTools, record: DeletedRecord, c
 function unbindAll(
   { ledger }: CascadeTools,
   of: LedgerName,
-  { recordId, reason }: DeletedRecord,
+  { recordId, reason, key }: DeletedRecord,
   context: RequestContext,
 ): Promise<LocatedResult> {
-  return ledger.execute(of, { op: 'unbind', recordId, cause: 'recordDeleted', all: true, reason }, context);
+  const command: Command = { op: 'unbind', recordId, cause: 'recordDeleted', all: true, reason };
+  return ledger.execute(of, key === undefined ? command : { ...command, key }, context);
 }
 
 function add(deletion: RecordDeletion, ledger: LedgerName, result: LocatedResult): void {
-  if (!isRefusal(result)) deletion.unbound.push(...(result.bindings ?? []));
+  if (!isRefusal(result)) {
+    const { bindings = [], revision } = result;
+    deletion.unbound.push(...bindings);
+    if (bindings.length > 0) deletion.revisions.push({ ledger: ledgerKey(ledger), revision });
+    return;
+  }
   // A ledger is closed only while none of its bindings is live, so there is nothing of the record in it.
-  else if (result.refused !== 'LEDGER_CLOSED')
+  if (result.refused !== 'LEDGER_CLOSED')
     deletion.refused.push({ ledger: ledgerKey(ledger), code: result.refused, detail: result.detail });
 }

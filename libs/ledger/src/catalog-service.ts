@@ -13,7 +13,7 @@ import {
 } from '#domain';
 import type { Backends } from './backends.js';
 import type { BackendTypeState, Catalog } from './catalog.js';
-import type { ChangeOptions } from './control-log.js';
+import { keyed, type ChangeOptions } from './control-keys.js';
 import type { ModelChanges } from './model-change.js';
 
 interface Recorded {
@@ -50,7 +50,7 @@ export class CatalogService {
   async defineType(
     command: DefineBackendType,
     context: RequestContext,
-    options?: ChangeOptions,
+    options: ChangeOptions = {},
   ): Promise<BackendTypeAnswer | Refusal> {
     const { catalog, validator } = this.parts;
     let existed = false;
@@ -64,9 +64,14 @@ export class CatalogService {
         });
       },
       context,
-      options,
+      keyed(options, 'defineType', command),
     );
     if (isRefusal(changed)) return changed;
+    if (changed.repeats !== undefined) {
+      const { before, state } = await catalog.types.momentOf(changed.repeats);
+      const type = viewType(state.get(command.type) as BackendTypeState);
+      return { outcome: before.has(command.type) ? 'changed' : 'created', type };
+    }
     const outcome = changed.appended.length === 0 ? 'unchanged' : existed ? 'changed' : 'created';
     return { outcome, type: viewType(changed.state.get(command.type) as BackendTypeState) };
   }

@@ -34,11 +34,13 @@ export class Catalog {
   constructor(tools: ControlTools, streams: StreamNames) {
     this.types = new ControlStream(streams.types(), tools, {
       initial: unread<BackendTypes>(new Map()),
+      empty: new Map(),
       known: ({ type }) => type === 'BackendTypeDefined',
       fold: foldTypes,
     });
     this.models = new ControlStream(streams.models(), tools, {
       initial: unread<BindingModels>(new Map()),
+      empty: new Map(),
       known: ({ type }) => MODEL_EVENT_TYPES.has(type),
       fold: foldModels,
     });

@@ -5,40 +5,46 @@
  */
 import { hash as digest } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { EVENT_SCHEMA, isLedgerEvent, type EventMetadata, type LedgerEvent, type RecordedLedgerEvent } from '#domain';
+import {
+  EVENT_SCHEMA,
+  isLedgerEvent,
+  type EventMetadata,
+  type LedgerEvent,
+  type RecordedLedgerEvent,
+  type RequestContext,
+} from '#domain';
 import type { JsonObject, NewEvent, RecordedEvent } from '#event-store';
 
 /**
- * Canonical JSON. For an object of scalars, as nearly all events and metadata are, sorted members and the platform's own
- * serialisation give exactly RFC 8785, several times faster than the walk that anything nested takes.
+ * Canonical JSON. Where the members of every object stand in their order already, the platform's own serialisation is exactly
+ * RFC 8785, several times faster than sorting them: that is why events and metadata are made in that order.
  */
 export function canonicalJson(value: unknown): string {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return canonicalize(value) ?? 'null';
-  const members = value as Record<string, unknown>;
-  const sorted: Record<string, unknown> = {};
-  for (const key of Object.keys(members).sort()) {
-    const member = members[key];
-    if (isDigit(key) || !isPlain(member)) return canonicalize(value) ?? 'null';
-    sorted[key] = member;
+  if (isInOrder(value)) return JSON.stringify(value);
+  const sorted = sortedMembers(value);
+  return isInOrder(sorted) ? JSON.stringify(sorted) : (canonicalize(value) ?? 'null');
+}
+
+/** The members of an object, sorted; integers as keys stay in front all the same. */
+function sortedMembers(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** True for plain JSON all of whose objects have their members in the order of RFC 8785, by UTF-16 code units. */
+function isInOrder(value: unknown): boolean {
+  if (typeof value !== 'object') return typeof value === 'number' ? Number.isFinite(value) : PLAIN.has(typeof value);
+  if (value === null) return true;
+  if (Array.isArray(value)) return value.every(isInOrder);
+  let before: string | undefined;
+  for (const key in value) {
+    if ((before !== undefined && key <= before) || !isInOrder(value[key as never])) return false;
+    before = key;
   }
-  return JSON.stringify(sorted);
+  return Object.getPrototypeOf(value) === Object.prototype;
 }
 
-/** Integers as keys come first in every object, whatever their order in it was. */
-function isDigit(key: string): boolean {
-  const first = key.charCodeAt(0);
-  return !(first > 57 || first < 48);
-}
-
-function isPlain(member: unknown): boolean {
-  if (typeof member === 'object') return member === null || isEmpty(member);
-  return typeof member !== 'number' || Number.isFinite(member);
-}
-
-function isEmpty(member: object): boolean {
-  for (const _ in member) return false;
-  return Object.getPrototypeOf(member) === Object.prototype;
-}
+const PLAIN: ReadonlySet<string> = new Set(['string', 'boolean']);
 
 export function sha256(text: string): string {
   return digest('sha256', text, 'hex');
@@ -54,35 +60,56 @@ export function chainHash(
   return sha256(`${previous}\n${revision}\n${event.id}\n${event.type}\n${data}\n${metadata}`);
 }
 
-/** Gives the next event of a ledger its metadata and hash. `bytes` is what it adds to an append, roughly from above. */
+/** An event's metadata before it has its place in the chain, and the same as canonical JSON. */
+export interface UnchainedMetadata {
+  fields: Omit<EventMetadata, 'hash'>;
+  json: string;
+}
+
+/** Members in the order of canonical JSON. `details` has what the command says: direction, idempotency and reason. */
+export function metadataOf(
+  { actor, causationId, correlationId, onBehalfOf }: RequestContext,
+  at: string,
+  details: Pick<EventMetadata, 'direction' | 'idempotency' | 'reason'> = {},
+): UnchainedMetadata {
+  const fields: Record<string, unknown> = { actor, at };
+  if (causationId !== undefined) fields['causationId'] = causationId;
+  fields['correlationId'] = correlationId;
+  if (details.direction !== undefined) fields['direction'] = details.direction;
+  if (details.idempotency !== undefined) fields['idempotency'] = details.idempotency;
+  if (onBehalfOf !== undefined) fields['onBehalfOf'] = onBehalfOf;
+  if (details.reason !== undefined) fields['reason'] = details.reason;
+  fields['schema'] = EVENT_SCHEMA;
+  return { fields: fields as unknown as Omit<EventMetadata, 'hash'>, json: canonicalJson(fields) };
+}
+
+/** An event in its place in the chain, and the same as an append takes it: with the JSON that its hash was made over. */
+export interface ChainedEvent {
+  event: RecordedLedgerEvent;
+  toAppend: NewEvent;
+  /** What it adds to an append, roughly from above. */
+  bytes: number;
+}
+
+/** Gives the next event of a ledger its metadata and hash. */
 export function chainEvent(
   previous: string,
   revision: number,
   id: string,
-  event: LedgerEvent,
-  metadata: Omit<EventMetadata, 'hash' | 'schema'>,
-): { event: RecordedLedgerEvent; bytes: number } {
-  const chained: EventMetadata = { schema: EVENT_SCHEMA, ...metadata, hash: '' };
-  const { hash: _, ...unhashed } = chained;
-  const [data, rest] = [canonicalJson(event.data), canonicalJson(unhashed)];
-  chained.hash = chainHash(previous, revision, { id, type: event.type }, data, rest);
-  const recorded = { type: event.type, data: event.data, id, revision, metadata: chained } as RecordedLedgerEvent;
-  serialized.set(recorded, { data, metadata: `${rest.slice(0, -1)},"hash":"${chained.hash}"}` });
-  return { event: recorded, bytes: Buffer.byteLength(data) + Buffer.byteLength(rest) + 200 };
+  { type, data }: LedgerEvent,
+  { fields, json }: UnchainedMetadata,
+): ChainedEvent {
+  const dataJson = canonicalJson(data);
+  const hash = chainHash(previous, revision, { id, type }, dataJson, json);
+  const metadata: EventMetadata = { ...fields, hash };
+  const event = { type, data, id, revision, metadata } as RecordedLedgerEvent;
+  const metadataJson = `${json.slice(0, -1)},"hash":"${hash}"}`;
+  const toAppend = { ...toNewEvent(event), json: { data: dataJson, metadata: metadataJson } };
+  return { event, toAppend, bytes: Buffer.byteLength(dataJson) + Buffer.byteLength(json) + 200 };
 }
 
-/** The JSON that the hash was made over, so that a store that keeps text need not make it again. */
-const serialized = new WeakMap<RecordedLedgerEvent, { data: string; metadata: string }>();
-
-export function toNewEvent(event: RecordedLedgerEvent): NewEvent {
-  const { id, type, data, metadata } = event;
-  return {
-    json: serialized.get(event),
-    id,
-    type,
-    data: data as unknown as JsonObject,
-    metadata: metadata as unknown as JsonObject,
-  };
+export function toNewEvent({ id, type, data, metadata }: RecordedLedgerEvent): NewEvent {
+  return { id, type, data: data as unknown as JsonObject, metadata: metadata as unknown as JsonObject };
 }
 
 /** An event type or schema that this program does not know; a newer one may. */

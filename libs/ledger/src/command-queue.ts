@@ -118,27 +118,22 @@ export function cutRemainder(jobs: GroupJob[], results: readonly CommandResult[]
   ];
 }
 
-/** All keys by which the state of these commands is found, each once. */
+/** All keys by which the state of these commands is found. */
 export function keysOfGroups(groups: readonly CommandGroup[]): DecisionKeys {
-  const [recordIds, externalIds, bindingIds, scopedKeys] = [
-    new Set<string>(),
-    new Set<string>(),
-    new Set<string>(),
-    new Set<string>(),
-  ];
+  const found = {
+    recordIds: [] as string[],
+    externalIds: [] as string[],
+    bindingIds: [] as string[],
+    scopedKeys: [] as string[],
+  };
   for (const { requests } of groups) {
     for (const { command, context } of requests) {
       const keys = keysOf(command);
-      for (const id of keys.recordIds) recordIds.add(id);
-      for (const id of keys.externalIds) externalIds.add(id);
-      for (const id of keys.bindingIds) bindingIds.add(id);
-      if (command.key !== undefined) scopedKeys.add(scopedKey(context.actor, command.key));
+      found.recordIds.push(...keys.recordIds);
+      found.externalIds.push(...keys.externalIds);
+      found.bindingIds.push(...keys.bindingIds);
+      if (command.key !== undefined) found.scopedKeys.push(scopedKey(context.actor, command.key));
     }
   }
-  return {
-    recordIds: [...recordIds],
-    externalIds: [...externalIds],
-    bindingIds: [...bindingIds],
-    scopedKeys: [...scopedKeys],
-  };
+  return found;
 }

@@ -1,17 +1,9 @@
-import {
-  evolveLedger,
-  isRefusal,
-  refuse,
-  type ControlEvent,
-  type LedgerName,
-  type RecordedLedgerEvent,
-  type Refusal,
-  type RequestContext,
-} from '#domain';
-import { EventStoreError, NO_STREAM } from '#event-store';
+import { evolveLedger, isRefusal, refuse, type ControlEvent, type LedgerName, type Refusal, type RequestContext } from '#domain';
+import { EventStoreError, NO_STREAM, type NewEvent } from '#event-store';
 import { appendResolved } from './append.js';
 import type { CommandGroup } from './batch.js';
-import { chainEvent, toNewEvent } from './chain.js';
+import { chainEvent, metadataOf, type ChainedEvent } from './chain.js';
+import type { ClockWatch } from './clock-watch.js';
 import type { AmendJob } from './command-queue.js';
 import type { LedgerHead } from './ledger-head.js';
 import type { WriterTools } from './writer.js';
@@ -27,6 +19,7 @@ export class ControlAppends {
     private readonly stream: string,
     private readonly head: LedgerHead,
     private readonly tools: WriterTools,
+    private readonly clockWatch: ClockWatch,
   ) {}
 
   /** A ledger is opened by its first bind; for other commands it is enough that its backend and model exist. */
@@ -39,20 +32,19 @@ export class ControlAppends {
     const opening = await this.tools.open(this.ledger, opener.context);
     if (isRefusal(opening)) return opening;
     const { rules, backendRevision, modelRevision } = opening;
+    const sentAt = this.tools.clock();
     const event = this.chained({ type: 'LedgerOpened', data: { rules, backendRevision, modelRevision } }, opener.context);
     // A conflict means that somebody else opened it (or a fan-out did): what stands there is what holds.
-    await this.tools.store.append(this.stream, NO_STREAM, [toNewEvent(event)]);
+    const result = await this.tools.store.append(this.stream, NO_STREAM, [event.toAppend]);
+    if (result.ok) this.clockWatch.watch(sentAt, result.storedAt);
     await this.head.readOn();
     return undefined;
   }
 
-  private chained(event: ControlEvent, context: RequestContext): RecordedLedgerEvent {
+  private chained(event: ControlEvent, context: RequestContext): ChainedEvent {
     const { hash, revision, at } = this.head.point;
     const clock = new Date(this.tools.clock()).toISOString();
-    return chainEvent(hash, revision + 1, this.tools.newId(), event, {
-      ...context,
-      at: clock > at ? clock : at,
-    }).event;
+    return chainEvent(hash, revision + 1, this.tools.newId(), event, metadataOf(context, clock > at ? clock : at));
   }
 
   async amend(job: AmendJob): Promise<void> {
@@ -62,6 +54,9 @@ export class ControlAppends {
         if (point !== 'stale' && point !== 'behind') {
           const events = await job.amend(point);
           if (isRefusal(events)) return job.settle(events);
+          const wrongClock =
+            events.length === 0 ? undefined : (this.clockWatch.trouble ?? this.clockWatch.troubleBehind(point.at));
+          if (wrongClock !== undefined) return job.settle(refuse('STORE_UNAVAILABLE', wrongClock));
           if (await this.append(events, job.context)) return job.settle({ revision: this.head.acknowledged.revision });
           this.tools.observer.conflict?.(this.ledger);
         }
@@ -78,12 +73,13 @@ export class ControlAppends {
   private async append(events: ControlEvent[], context: RequestContext): Promise<boolean> {
     const expected = this.head.point.revision;
     if (events.length === 0) return (await this.tools.store.headRevision(this.stream)) === expected;
-    const written: RecordedLedgerEvent[] = [];
+    const written: NewEvent[] = [];
     for (const event of events) {
       const chained = this.chained(event, context);
-      this.head.hope([chained], evolveLedger(this.head.point.state, event));
-      written.push(chained);
+      this.head.hope([chained.event], evolveLedger(this.head.point.state, event));
+      written.push(chained.toAppend);
     }
+    const sentAt = this.tools.clock();
     const landing = await appendResolved(
       this.tools,
       this.stream,
@@ -91,8 +87,10 @@ export class ControlAppends {
       written,
       this.tools.clock() + this.tools.limits.commandTimeoutMs,
     );
-    if (landing.outcome === 'landed') this.head.acknowledge();
-    else this.head.abandon();
+    if (landing.outcome === 'landed') {
+      this.head.acknowledge();
+      this.clockWatch.watch(sentAt, landing.storedAt);
+    } else this.head.abandon();
     if (landing.outcome === 'failed') throw new EventStoreError('UNAVAILABLE', landing.refusal.detail);
     return landing.outcome === 'landed';
   }

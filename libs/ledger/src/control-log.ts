@@ -5,6 +5,8 @@
 import { EVENT_SCHEMA, isRefusal, refuse, type EventMetadata, type Refusal, type RequestContext } from '#domain';
 import { EventStoreError, NO_STREAM, type EventStore, type JsonObject, type NewEvent, type RecordedEvent } from '#event-store';
 import { UnknownEvent } from './chain.js';
+import type { ClockWatch } from './clock-watch.js';
+import { keyedEvent, type ControlIdempotency, type KeyedOptions } from './control-keys.js';
 
 export interface ControlTools {
   store: EventStore;
@@ -12,19 +14,16 @@ export interface ControlTools {
   random(): number;
   sleep(ms: number): Promise<void>;
   newId: () => string;
+  /** Compares the clock with the store's; for whoever only reads there is none. */
+  clockWatch?: ClockWatch;
 }
 
 export interface ControlMetadata extends Omit<EventMetadata, 'hash' | 'direction' | 'idempotency'> {
-  /** On the events of a registration that carried an idempotency key. */
-  idempotency?: { key: string };
+  /** On the last event of a change that carried an idempotency key. */
+  idempotency?: ControlIdempotency;
 }
 
-/** What a change says of itself besides who asked for it. */
-export interface ChangeOptions {
-  reason?: string;
-  /** Idempotency key. Most changes change nothing when they are repeated; it matters for a registration. */
-  key?: string;
-}
+export type { ChangeOptions } from './control-keys.js';
 
 export interface ControlEventLike {
   type: string;
@@ -66,9 +65,21 @@ export function readControl<E extends ControlEventLike>(
 
 export interface Folding<S, E extends ControlEventLike> {
   initial: Folded<S>;
+  /** Before the first event. */
+  empty: S;
   known: (event: { type: string }) => boolean;
   /** Must leave the state that it is given as it is. */
   fold(state: S, events: readonly RecordedControl<E>[]): S;
+}
+
+/** What became of a change: its events, or, when its idempotency key was used before, the event that came of it then. */
+export type Changed<S, E> = Folded<S> & { appended: RecordedControl<E>[]; repeats?: RecordedControl<E> };
+
+/** An event with the states around it. */
+export interface Moment<S, E> {
+  before: S;
+  event: RecordedControl<E>;
+  state: S;
 }
 
 /** One stream and its state, as fresh as each question. */
@@ -97,19 +108,24 @@ export class ControlStream<S, E extends ControlEventLike> {
 
   /**
    * Appends what `decide` makes of the state, at that very revision; decides again when others were ahead, or when it says
-   * so. Answers the state after the events, and the events.
+   * so. Answers the state after the events, and the events. Nothing is decided when the same was asked for with the same key.
    */
   async change(
     decide: (state: S, folded: Folded<S>) => Promise<readonly E[] | Refusal | 'again'>,
     context: RequestContext,
-    options: ChangeOptions = {},
-  ): Promise<(Folded<S> & { appended: RecordedControl<E>[] }) | Refusal> {
+    options: KeyedOptions = {},
+  ): Promise<Changed<S, E> | Refusal> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const before = await this.current();
+      const repeats = await this.earlier(before.revision, context, options);
+      if (repeats !== undefined) return isRefusal(repeats) ? repeats : { ...before, appended: [], repeats };
       const events = await decide(before.state, before);
       if (events !== 'again') {
         if (isRefusal(events)) return events;
         if (events.length === 0) return { ...before, appended: [] };
+        const { clockWatch } = this.tools;
+        const wrongClock = clockWatch?.trouble ?? clockWatch?.troubleBehind(before.at);
+        if (wrongClock !== undefined) return refuse('STORE_UNAVAILABLE', wrongClock);
         const recorded = this.stamped(events, before, context, options);
         if (await appendTo(this.tools, this.name, before.revision, recorded))
           return { ...this.foldedWith(before, recorded), appended: recorded };
@@ -119,16 +135,51 @@ export class ControlStream<S, E extends ControlEventLike> {
     return refuse('BUSY', 'others were changing the same thing all the time');
   }
 
+  /** The first event that is looked for, and the states around it: what was answered when it was written. */
+  async moment(isMeant: (event: RecordedControl<E>) => boolean): Promise<Moment<S, E> | undefined> {
+    let state = this.folding.empty;
+    for (let after = NO_STREAM; ;) {
+      const page = await this.tools.store.readStream(this.name, { after, limit: PAGE_EVENTS });
+      const events = page.map((event) => readControl<E>(event, this.folding.known));
+      const index = events.findIndex(isMeant);
+      const event = events[index];
+      if (event !== undefined) {
+        const before = this.folding.fold(state, events.slice(0, index));
+        return { before, event, state: this.folding.fold(before, [event]) };
+      }
+      if (page.length < PAGE_EVENTS) return undefined;
+      state = this.folding.fold(state, events);
+      after = page.at(-1)?.revision ?? after;
+    }
+  }
+
+  /** As `moment`, for an event that is known to stand there. */
+  async momentOf({ revision }: { revision: number }): Promise<Moment<S, E>> {
+    const moment = await this.moment((event) => event.revision === revision);
+    if (moment === undefined) throw new Error(`broken invariant: ${this.name}@${revision} is not there any more`);
+    return moment;
+  }
+
+  private async earlier(
+    revision: number,
+    { actor }: RequestContext,
+    { key, request }: KeyedOptions,
+  ): Promise<RecordedControl<E> | Refusal | undefined> {
+    if (key === undefined || request === undefined) return undefined;
+    const event = await keyedEvent(this.tools.store, this.name, revision, this.tools.clock(), actor, { key, request });
+    return event === undefined || 'refused' in event ? event : readControl<E>(event, this.folding.known);
+  }
+
   private stamped(
     events: readonly E[],
     { revision, at }: Folded<S>,
     context: RequestContext,
-    options: ChangeOptions,
+    options: KeyedOptions,
   ): RecordedControl<E>[] {
     const now = new Date(this.tools.clock()).toISOString();
     const { actor, onBehalfOf, correlationId, causationId } = context;
-    const { reason, key } = options;
-    const idempotency = key === undefined ? undefined : { key };
+    const { reason, key, request } = options;
+    const idempotency = key === undefined || request === undefined ? undefined : { key, request };
     // Members without a value are left out: what is read back is then what was written.
     const metadata = JSON.parse(
       JSON.stringify({
@@ -139,10 +190,14 @@ export class ControlStream<S, E extends ControlEventLike> {
         correlationId,
         causationId,
         reason,
-        idempotency,
       }),
     ) as ControlMetadata;
-    return events.map((event, index) => ({ ...event, id: this.tools.newId(), revision: revision + 1 + index, metadata }));
+    return events.map((event, index) => ({
+      ...event,
+      id: this.tools.newId(),
+      revision: revision + 1 + index,
+      metadata: idempotency === undefined || index < events.length - 1 ? metadata : { ...metadata, idempotency },
+    }));
   }
 
   private foldedWith(folded: Folded<S>, events: readonly RecordedControl<E>[]): Folded<S> {
@@ -169,7 +224,9 @@ async function appendTo<E extends ControlEventLike>(
   }));
   for (let attempt = 0; ; attempt += 1) {
     try {
+      const sentAt = tools.clock();
       const result = await tools.store.append(stream, expected, newEvents);
+      if (result.ok && attempt === 0) tools.clockWatch?.watch(sentAt, result.storedAt);
       if (!result.ok) return attempt > 0 && (await standThere(tools.store, stream, expected, newEvents));
       if (result.revision === expected + events.length) return true;
       throw new EventStoreError(

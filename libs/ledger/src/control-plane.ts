@@ -1,5 +1,5 @@
 /** Backends and catalog put together, and what the ledgers need of them. */
-import { isRefusal, type Refusal, type RequestContext } from '#domain';
+import { isRefusal, type LedgerName, type Refusal, type RequestContext } from '#domain';
 import type { EventStore } from '#event-store';
 import type { ReadModel } from '#read-model';
 import type { Vault } from '#vault';
@@ -8,9 +8,11 @@ import { BackendService } from './backend-service.js';
 import { Backends } from './backends.js';
 import { Catalog } from './catalog.js';
 import { CatalogService } from './catalog-service.js';
+import { ClockWatch } from './clock-watch.js';
 import type { ControlTools } from './control-log.js';
 import { FanOut, type LedgerAmender } from './fan-out.js';
 import { JsonSchemas } from './json-schema.js';
+import { DEFAULT_LIMITS } from './limits.js';
 import { ModelChanges } from './model-change.js';
 import { controlTools } from './project-catalog.js';
 import { Retirements } from './retirement.js';
@@ -48,10 +50,13 @@ export class ControlPlane {
   private readonly known: { catalog: Catalog; backends: Backends };
   private readonly secrets: Secrets;
   private readonly tools: ControlTools;
+  private readonly clockWatch: ClockWatch;
 
   constructor(parts: ControlPlaneParts) {
     const { store, readModel, streams, amender } = parts;
-    const tools = (this.tools = { ...controlTools(store), ...parts.tools });
+    const own: ControlTools = { ...controlTools(store), ...parts.tools };
+    this.clockWatch = new ClockWatch(own.clock, DEFAULT_LIMITS.clockToleranceMs);
+    const tools = (this.tools = { ...own, clockWatch: this.clockWatch });
     const validator = (this.schemas = parts.schemas ?? new JsonSchemas());
     const catalog = new Catalog(tools, streams);
     const backends = new Backends({ tools, streams, readModel, catalog });
@@ -60,15 +65,30 @@ export class ControlPlane {
     const fanOut = (this.fanOut = new FanOut({ amender, backends, catalog, readModel }));
     const models = (this.models = new ModelChanges({ store, readModel, streams, validator, catalog, backends, fanOut }));
     const retirements = (this.retirements = new Retirements({ backends, fanOut, secrets }));
-    const changes = new BackendChanges({ store, catalog, backends, secrets, validator, newId: tools.newId });
+    const changes = new BackendChanges({ catalog, backends, secrets, validator, newId: tools.newId });
     this.catalog = new CatalogService({ catalog, backends, models, validator });
     this.backends = new BackendService({ store, streams, catalog, backends, changes, retirements, fanOut });
   }
 
-  /** Ledgers of a local model on all backends that are not retired, as of the call: from the streams, not from the read model. */
-  async ledgersOfLocalModel(localModel: string): Promise<{ backend: string; model: string }[]> {
+  /** Why nothing of backends and catalog is written now: for readiness. */
+  get trouble(): string | undefined {
+    return this.clockWatch.trouble;
+  }
+
+  /**
+   * Ledgers of a local model on all backends that are not retired, or on those too, as of the call: from the streams, not from
+   * the read model.
+   */
+  async ledgersOfLocalModel(localModel: string, which: { retired?: boolean } = {}): Promise<LedgerName[]> {
     const { state } = await this.known.catalog.models.current();
-    const ledgers = await this.known.backends.ledgersOf((model) => state.get(model)?.definition.localModel === localModel);
+    const isMeant = (model: string) => state.get(model)?.definition.localModel === localModel;
+    const ledgers = await this.known.backends.ledgersOf(isMeant, which);
+    return ledgers.map(({ backend, model }) => ({ backend: backend.id, model }));
+  }
+
+  /** Every ledger that a backend has registered, also those of retired backends, as of the call. */
+  async ledgers(): Promise<LedgerName[]> {
+    const ledgers = await this.known.backends.ledgersOf(() => true, { retired: true });
     return ledgers.map(({ backend, model }) => ({ backend: backend.id, model }));
   }
 

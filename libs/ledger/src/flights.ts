@@ -1,19 +1,21 @@
 import { refuse, type LedgerName, type LedgerState, type RecordedLedgerEvent, type Refusal } from '#domain';
+import type { NewEvent } from '#event-store';
 import { appendResolved, refusalOfStore, type AppendOutcome } from './append.js';
 import type { CommandResult } from './batch.js';
+import type { ClockWatch } from './clock-watch.js';
 import type { CommandQueue, GroupJob } from './command-queue.js';
 import type { LedgerHead } from './ledger-head.js';
 import type { WriterTools } from './writer.js';
 
 const MAX_CONFLICT_WAIT_MS = 200;
-/** A clock that is off is trusted again after this many times as long as it is off. */
-const CLOCK_RETRY_FACTOR = 4;
 
 /** A batch that was decided, and what it is to be answered when it is written. */
 export interface Prepared {
   jobs: GroupJob[];
   results: CommandResult[][];
   events: RecordedLedgerEvent[];
+  /** The same as the append takes them. */
+  toAppend: NewEvent[];
   expected: number;
   /** The ledger's own state behind the events. */
   state: LedgerState;
@@ -29,7 +31,6 @@ export interface Flight extends Prepared {
 export class Flights {
   private conflicts = 0;
   private stoppedBecause: string | undefined;
-  private refusingUntil = 0;
 
   constructor(
     private readonly ledger: LedgerName,
@@ -37,6 +38,7 @@ export class Flights {
     private readonly head: LedgerHead,
     private readonly queue: CommandQueue,
     private readonly tools: WriterTools,
+    private readonly clockWatch: ClockWatch,
   ) {}
 
   /** Why nothing is to be sent for good: the stream is not what it was. */
@@ -46,12 +48,11 @@ export class Flights {
 
   /** Why nothing is to be sent now. */
   get trouble(): string | undefined {
-    if (this.stoppedBecause !== undefined || this.refusingUntil <= this.tools.clock()) return this.stoppedBecause;
-    return `the clock is more than ${this.tools.limits.clockToleranceMs} ms off the store's`;
+    return this.stoppedBecause ?? this.clockWatch.trouble;
   }
 
   send(prepared: Prepared): Flight {
-    const { jobs, events, expected, state } = prepared;
+    const { jobs, events, toAppend, expected, state } = prepared;
     this.head.hope(events, state);
     this.tools.observer.batch?.(
       this.ledger,
@@ -63,7 +64,7 @@ export class Flights {
     return {
       ...prepared,
       sentAt,
-      landed: appendResolved(this.tools, this.stream, expected, events, Math.max(...jobs.map((job) => job.deadlineAt))),
+      landed: appendResolved(this.tools, this.stream, expected, toAppend, Math.max(...jobs.map((job) => job.deadlineAt))),
     };
   }
 
@@ -88,7 +89,7 @@ export class Flights {
     if (landing.outcome === 'landed') {
       this.conflicts = 0;
       this.head.acknowledge();
-      this.watchClock(flight.sentAt, landing.storedAt);
+      this.clockWatch.watch(flight.sentAt, landing.storedAt);
       for (const [index, job] of flight.jobs.entries()) job.settle(flight.results[index] as CommandResult[]);
       return true;
     }
@@ -120,17 +121,6 @@ export class Flights {
       // What cannot be read now is read, or refused with its reason, when the commands are decided again.
       this.head.forget();
     }
-  }
-
-  /**
-   * Stored before it was sent, or after it was answered: one of the clocks is wrong. What was written with a fast clock keeps
-   * others from writing until they have come up with it, so it is not tried again until they had time for their own.
-   */
-  private watchClock(sentAt: number, storedAt: string | undefined): void {
-    const now = this.tools.clock();
-    const stored = storedAt === undefined ? now : Date.parse(storedAt);
-    const offMs = Math.max(sentAt - stored, stored - now);
-    this.refusingUntil = offMs > this.tools.limits.clockToleranceMs ? now + CLOCK_RETRY_FACTOR * offMs : 0;
   }
 }
 

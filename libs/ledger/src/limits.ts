@@ -14,6 +14,8 @@ export interface LedgerLimits {
   clockToleranceMs: number;
   /** Ledgers whose writers are kept while idle. */
   idleWriters: number;
+  /** How long an idle writer keeps what it knows of its ledger. */
+  idleWriterMs: number;
   /** Events folded into one application to the read model. */
   projectionEvents: number;
 }
@@ -26,5 +28,6 @@ export const DEFAULT_LIMITS: LedgerLimits = {
   commandTimeoutMs: 10_000,
   clockToleranceMs: 5_000,
   idleWriters: 256,
-  projectionEvents: 2_000,
+  idleWriterMs: 60_000,
+  projectionEvents: 2_048,
 };

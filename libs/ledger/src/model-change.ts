@@ -31,7 +31,7 @@ import type { EventStore } from '#event-store';
 import type { ReadModel } from '#read-model';
 import type { Backends, RegisteredLedger } from './backends.js';
 import type { Catalog } from './catalog.js';
-import type { ChangeOptions } from './control-log.js';
+import { keyed, type ChangeOptions, type KeyedOptions } from './control-keys.js';
 import type { FanOut, LedgerPoint } from './fan-out.js';
 import type { StreamNames } from './streams.js';
 import { violationsOf } from './violations.js';
@@ -64,24 +64,45 @@ export class ModelChanges {
     context: RequestContext,
     options: ChangeOptions = {},
   ): Promise<ModelAnswer | Refusal> {
+    let asked: KeyedOptions = keyed(options, 'defineModel', command);
     for (let turn = 0; turn < MAX_TURNS; turn += 1) {
       const under = await this.complete(command.model, context);
       if (under !== undefined) return under;
       const changed = await this.parts.catalog.models.change(
         (models) => this.decide(models.get(command.model), command),
         context,
-        options,
+        asked,
       );
       if (isRefusal(changed)) {
         const announced = changed.refused === 'BUSY' && (await this.parts.catalog.model(command.model))?.changing;
         if (announced) continue;
         return changed;
       }
+      if (changed.repeats !== undefined) {
+        const answered = await this.answered(command.model, changed.repeats);
+        if (answered !== undefined) return answered;
+        // It was rolled back: what was refused is decided anew.
+        asked = options;
+        continue;
+      }
       const state = changed.state.get(command.model);
       if (state === undefined) throw new Error(`broken invariant: model ${command.model} is not there after it was defined`);
       return this.answer(state, changed.appended[0]?.type, context);
     }
     return refuse('BUSY', 'others were changing the model all the time');
+  }
+
+  /** What was answered to the change that this event began; nothing when it was refused. */
+  private async answered(model: string, begun: { type: string; revision: number }): Promise<ModelAnswer | Refusal | undefined> {
+    const { models } = this.parts.catalog;
+    const defined = begun.type === 'ModelDefined';
+    const concluded = await models.moment(
+      ({ data, type, revision }) =>
+        data.model === model && (defined ? revision === begun.revision : revision > begun.revision && type !== 'ModelChanging'),
+    );
+    if (concluded === undefined) return refuse('BUSY', 'the change is still under way: try again');
+    if (concluded.event.type === 'ModelChangeRolledBack') return undefined;
+    return { outcome: defined ? 'created' : 'changed', model: concluded.state.get(model) as BindingModelState };
   }
 
   /** Completes the change that is under way, if one is. Answers why it could not be completed; that it was rolled back is no such reason. */

@@ -1,5 +1,5 @@
 import {
-  evolveLedger,
+  evolveLedgerBy,
   idempotencyRecordOf,
   isBindingEvent,
   ledgerKey,
@@ -7,14 +7,15 @@ import {
   updateOf,
   type IdempotencyRecord,
   type LedgerName,
-  type LedgerState,
   type RecordedLedgerEvent,
 } from '#domain';
 import { EventStoreError, type EventStore, type RecordedEvent } from '#event-store';
 import {
+  historyRowOf,
   IDEMPOTENCY_KEPT_MS,
   ReadModelError,
   type BindingWrite,
+  type HistoryRow,
   type LedgerBatch,
   type LedgerDocument,
   type ReadModel,
@@ -82,7 +83,7 @@ export class Projector {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
         const after = await this.tools.readModel.position();
-        for await (const batch of this.tools.store.subscribe({ streamPrefix: this.tools.streams.prefix, after }, signal)) {
+        for await (const batch of this.tools.store.subscribe({ streamPrefixes: this.tools.streams.followed(), after }, signal)) {
           await this.project(batch.events);
           // A ledger that has stopped keeps the position before its event, so that a repaired program finds it again.
           if (this.stoppedLedgers.size === 0) await this.tools.readModel.savePosition(batch.position);
@@ -191,16 +192,17 @@ export class Projector {
 /** Folds consecutive events of a ledger to one write per binding. Nothing is read for it: each event carries its identity. */
 export function foldBatch(ledger: LedgerName, progress: Progress, events: readonly RecordedLedgerEvent[]): LedgerBatch {
   const writes = new Map<string, BindingWrite>();
+  const history: HistoryRow[] = [];
   const idempotency: IdempotencyRecord[] = [];
-  let state: LedgerState = progress.state;
   for (const event of events) {
-    state = evolveLedger(state, event);
     if (!isBindingEvent(event)) continue;
     const stamp = stampOf(event);
     const update = updateOf(event, stamp);
     const write = writes.get(update.id);
-    if (write === undefined) writes.set(update.id, { created: event.type === 'BindingCreated', update });
-    else Object.assign(write.update, update);
+    const row = historyRowOf(event, event.revision);
+    if (write !== undefined) Object.assign(write.update, update);
+    else writes.set(update.id, row === undefined ? { createdRevision: event.revision, update } : { update });
+    if (row !== undefined) history.push(row);
     const stored = event.metadata.idempotency;
     if (stored !== undefined) idempotency.push(idempotencyRecordOf(event, stamp, event.metadata.actor, stored));
   }
@@ -215,8 +217,9 @@ export function foldBatch(ledger: LedgerName, progress: Progress, events: readon
     to: last.revision,
     hash,
     at,
-    state,
+    state: evolveLedgerBy(progress.state, events),
     bindings: [...writes.values()],
+    history,
     idempotency,
   };
 }

@@ -10,9 +10,12 @@ import {
   type Refusal,
 } from '#domain';
 import type { EventStore } from '#event-store';
-import { ReadModelError, type BindingFilter, type LocatedBinding, type ReadModel } from '#read-model';
+import { MAX_PAGE_BINDINGS, readLocalRecordPage, type BindingFilter, type LocatedBinding, type ReadModel } from '#read-model';
 import { readLedgerEvent } from './chain.js';
+import { LocalModels } from './local-models.js';
 import { locate, locateRefusal, viewEvent, type EventView, type Place } from './located.js';
+import { readEvents, refusingCursors } from './pages.js';
+import { Positions } from './positions.js';
 import type { ProjectionProgress } from './progress.js';
 import type { StreamNames } from './streams.js';
 import type { CheckLedger } from './writer.js';
@@ -25,7 +28,6 @@ export interface Freshness {
 
 export const DEFAULT_FRESHNESS_TIMEOUT_MS = 2_000;
 export const MAX_LOOKUP_IDS = 1_000;
-const MAX_KNOWN_PLACES = 10_000;
 const LIST_ALL_PAGE = 500;
 
 export interface LedgerStatusView {
@@ -64,9 +66,13 @@ export interface QueryTools {
 
 /** Everything that is asked of one ledger. Answers come from the read model; what it cannot know comes from the stream. */
 export class LedgerQueries {
-  private readonly localModels = new Map<string, string | null>();
+  readonly positions: Positions;
+  private readonly localModels: LocalModels;
 
-  constructor(private readonly tools: QueryTools) {}
+  constructor(private readonly tools: QueryTools) {
+    this.positions = new Positions(tools.store, tools.streams);
+    this.localModels = new LocalModels(tools);
+  }
 
   /** to_internal: the live binding of an external id. */
   async toInternal(ledger: LedgerName, externalId: string, freshness?: Freshness): Promise<LocatedBinding | Refusal> {
@@ -136,13 +142,10 @@ export class LedgerQueries {
   ): Promise<{ items: LocatedBinding[]; nextCursor: string | null } | Refusal> {
     const place = (await this.notIndexed(ledger, filter)) ?? (await this.placeFor(ledger, freshness));
     if (isRefusal(place)) return place;
-    try {
+    return refusingCursors(async () => {
       const { items, nextCursor } = await this.tools.readModel.list(ledger, filter, page.limit, page.cursor);
       return { items: items.map((binding) => locate(place, binding)), nextCursor };
-    } catch (error) {
-      if (error instanceof ReadModelError && error.code === 'BAD_CURSOR') return refuse('MALFORMED', error.message);
-      throw error;
-    }
+    });
   }
 
   /** All of them, page by page, as the reader takes them. */
@@ -175,11 +178,14 @@ export class LedgerQueries {
       newestSyncDate: await readModel.newestSyncDate(ledger),
       headRevision: head?.revision ?? -1,
       projectedRevision: document?.checkpoint ?? -1,
-      headPosition: head?.position ?? null,
+      headPosition: head === undefined ? null : (await this.positions.publisher())(head.position),
     };
   }
 
-  /** The ledger's events after a revision; with `waitMs`, an empty page waits for the next event that long. */
+  /**
+   * The ledger's events after a revision, fewer than `limit` also when they have many bytes; with `waitMs`, an empty page waits for
+   * the next event that long.
+   */
   async events(
     ledger: LedgerName,
     { after, limit, waitMs = 0 }: { after: number; limit: number; waitMs?: number },
@@ -188,14 +194,15 @@ export class LedgerQueries {
     const unknown = await this.tools.check(ledger);
     if (unknown !== undefined) return unknown;
     const stream = this.tools.streams.ledger(ledger);
-    let page = await this.tools.store.readStream(stream, { after, limit });
+    let page = await readEvents(this.tools.store, stream, after, limit);
     if (page.length === 0 && waitMs > 0) {
       await this.nextEvent(stream, after, waitMs, signal);
-      page = await this.tools.store.readStream(stream, { after, limit });
+      page = await readEvents(this.tools.store, stream, after, limit);
     }
     if (page.length === 0) return [];
     const place = { ...ledger, localModel: await this.localModelOf(ledger) };
-    return page.map((recorded) => viewEvent(place, recorded.position, readLedgerEvent(recorded)));
+    const publish = await this.positions.publisher();
+    return page.map((recorded) => viewEvent(place, publish(recorded.position), readLedgerEvent(recorded)));
   }
 
   /** What proves, kept elsewhere, that nothing up to this revision was changed since. */
@@ -211,9 +218,12 @@ export class LedgerQueries {
     return { ledger: ledgerKey(ledger), revision, hash: metadata.hash, at: metadata.at };
   }
 
-  /** Every live binding of a record, on all backends. */
-  async ofLocalRecord(localModel: string, recordId: string, includeUnbound: boolean): Promise<LocatedBinding[] | Refusal> {
-    return this.tools.notYet?.() ?? this.tools.readModel.findOfLocalRecord(localModel, recordId, includeUnbound);
+  /** The live bindings of a record, on all backends. */
+  async ofLocalRecord(
+    record: { localModel: string; recordId: string; includeUnbound: boolean },
+    page: { limit: number; cursor?: string } = { limit: MAX_PAGE_BINDINGS },
+  ): Promise<{ items: LocatedBinding[]; nextCursor: string | null } | Refusal> {
+    return this.tools.notYet?.() ?? refusingCursors(() => readLocalRecordPage(this.tools.readModel, record, page));
   }
 
   /** Waits until the read model is as fresh as asked. */
@@ -229,35 +239,18 @@ export class LedgerQueries {
     return (await this.tools.check(ledger)) ?? late;
   }
 
-  /** The local model never changes once a ledger is open, so it is asked for once. */
-  async localModelOf(ledger: LedgerName): Promise<string | null> {
-    const key = ledgerKey(ledger);
-    const known = this.localModels.get(key);
-    if (known !== undefined) return known;
-    const document = await this.tools.readModel.ledgerDocument(ledger);
-    const state = document?.state.opened === true ? document.state : await this.stateFromStream(ledger);
-    if (state === undefined) return null;
-    if (this.localModels.size >= MAX_KNOWN_PLACES) this.localModels.clear();
-    this.localModels.set(key, state.rules.localModel);
-    return state.rules.localModel;
+  localModelOf(ledger: LedgerName): Promise<string | null> {
+    return this.localModels.of(ledger);
   }
 
-  private async placeFor(ledger: LedgerName, freshness: Freshness | undefined): Promise<Place | Refusal> {
+  /** The ledger, once the read model is as fresh as asked; why there is no such ledger, or no answer yet. */
+  async placeFor(ledger: LedgerName, freshness: Freshness | undefined): Promise<Place | Refusal> {
     const late = freshness?.atLeast === undefined ? this.tools.notYet?.() : await this.await(ledger, freshness);
     if (late !== undefined) return late;
-    const known = this.localModels.get(ledgerKey(ledger));
+    const known = this.localModels.known(ledger);
     if (known !== undefined) return { backend: ledger.backend, model: ledger.model, localModel: known };
     const unknown = await this.tools.check(ledger);
     return unknown ?? { ...ledger, localModel: await this.localModelOf(ledger) };
-  }
-
-  /** The rules in the ledger's first events, for one that was opened a moment ago. */
-  private async stateFromStream(ledger: LedgerName): Promise<LedgerState | undefined> {
-    const [first] = await this.tools.store.readStream(this.tools.streams.ledger(ledger), {
-      limit: 1,
-    });
-    const rules = first === undefined ? undefined : (readLedgerEvent(first).data as { rules?: LedgerState['rules'] }).rules;
-    return rules === undefined ? undefined : { ...UNOPENED, rules };
   }
 
   private async notIndexed(ledger: LedgerName, { data = {} }: BindingFilter): Promise<Refusal | undefined> {

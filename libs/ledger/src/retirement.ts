@@ -17,7 +17,7 @@ import {
   type RequestContext,
 } from '#domain';
 import type { Backends } from './backends.js';
-import type { ChangeOptions } from './control-log.js';
+import { keyed, type ChangeOptions, type KeyedOptions } from './control-keys.js';
 import type { FanOut } from './fan-out.js';
 import type { Secrets } from './secrets.js';
 
@@ -39,7 +39,12 @@ export class Retirements {
     const live = state.retirement === 'none' ? await this.count(state, context) : [];
     if (isRefusal(live)) return live;
     if (live.length > 0) return inUse(id, live);
-    const announced = await stream.change(async (backend) => decideRetirement(backend as BackendState), context, options);
+    const announce = (asked: KeyedOptions) =>
+      stream.change(async (backend) => decideRetirement(backend as BackendState), context, asked);
+    let announced = await announce(keyed(options, 'retire', {}));
+    // It was cancelled then: what was refused is decided anew.
+    if (!isRefusal(announced) && announced.repeats !== undefined && announced.state?.retirement === 'none')
+      announced = await announce(options);
     return isRefusal(announced) ? announced : this.complete(id, context);
   }
 

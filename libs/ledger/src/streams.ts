@@ -7,6 +7,16 @@ export class StreamNames {
   readonly types = (): string => `${this.prefix}catalog-types`;
   readonly models = (): string => `${this.prefix}catalog-models`;
 
+  /** What the names of all these streams begin with: nothing else in the store concerns a ledger. */
+  followed(): string[] {
+    return [`${this.prefix}ledger-`, ...this.control()];
+  }
+
+  /** What the names of streams of backends and of the catalog begin with. */
+  control(): string[] {
+    return ['backend-', 'catalog-'].map((category) => `${this.prefix}${category}`);
+  }
+
   backend(id: string): string {
     return `${this.prefix}backend-${id}`;
   }

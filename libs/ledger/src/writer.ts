@@ -5,6 +5,7 @@ import { ReadModelError, type ReadModel } from '#read-model';
 import { refusalOfStore, type AppendTools } from './append.js';
 import { BatchDecider, type BatchTools, type CommandGroup, type CommandResult } from './batch.js';
 import { UnknownEvent } from './chain.js';
+import { ClockWatch } from './clock-watch.js';
 import {
   CommandQueue,
   cutRemainder,
@@ -55,6 +56,8 @@ export const systemTools = {
  * after it succeeded: with two in flight, the second could match behind somebody else's append of the same length.
  */
 export class LedgerWriter {
+  /** Once a batch was decided: it never changes after a ledger is opened. */
+  localModel: string | null | undefined;
   private readonly queue: CommandQueue;
   private running: Promise<void> | undefined;
   private closing = false;
@@ -69,8 +72,9 @@ export class LedgerWriter {
   ) {
     this.queue = new CommandQueue(tools.limits.queueCommands);
     this.head = new LedgerHead(ledger, stream, tools.store, tools.readModel, tools.limits.tailEvents);
-    this.flights = new Flights(ledger, stream, this.head, this.queue, tools);
-    this.control = new ControlAppends(ledger, stream, this.head, tools);
+    const clockWatch = new ClockWatch(tools.clock, tools.limits.clockToleranceMs);
+    this.flights = new Flights(ledger, stream, this.head, this.queue, tools, clockWatch);
+    this.control = new ControlAppends(ledger, stream, this.head, tools, clockWatch);
   }
 
   get depth(): number {
@@ -206,15 +210,16 @@ export class LedgerWriter {
       }
       if (!(view instanceof LedgerView)) return view;
       const { point } = this.head;
+      if (point.state.opened) this.localModel = point.state.rules.localModel;
       const inFuture = this.refusalOfClock(point);
       if (inFuture !== undefined) return answerAll(jobs, inFuture);
       const decider = new BatchDecider(view, point, {
         ...this.tools,
         maxBytes: this.tools.limits.batchBytes,
       });
-      const { events, results, state } = await decider.decide(jobs);
+      const { events, toAppend, results, state } = await decider.decide(jobs);
       this.queue.putBack(cutRemainder(jobs, results));
-      return { jobs, results, events, expected: point.revision, state };
+      return { jobs, results, events, toAppend, expected: point.revision, state };
     } catch (error) {
       return this.failAll(jobs, error);
     }

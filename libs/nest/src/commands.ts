@@ -49,7 +49,7 @@ export class AtomicBatchCommand extends LedgerCommand<readonly CommandInput[], L
 /** The local record was deleted: unbinds it in every ledger of its local model. What was refused is named; repeating it is harmless. */
 export class DeleteRecordCommand extends Command<RecordDeletion | Refusal> {
   constructor(
-    readonly record: RecordInput & { reason?: string },
+    readonly record: RecordInput & { reason?: string; key?: string },
     readonly context: CommandContext = {},
   ) {
     super();

@@ -78,7 +78,7 @@ test('a record that is bound nowhere, and a local model that nobody binds', asyn
   await bind('shop-1', 'shop.product', 7, 'A');
   expect(await deleteProduct(9)).toEqual({ unbound: [], refused: [] });
   const nothing = new DeleteRecordCommand({ localModel: 'invoice', recordId: 1 });
-  expect(await application.commands.execute(nothing)).toEqual({ unbound: [], refused: [] });
+  expect(await application.commands.execute(nothing)).toEqual({ unbound: [], refused: [], revisions: [] });
   expect(await application.commands.execute(new DeleteRecordCommand({ localModel: 'product', recordId: '' }))).toMatchObject({
     refused: 'INVALID_ID',
   });

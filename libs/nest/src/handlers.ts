@@ -15,14 +15,23 @@ import {
   UnbindCommand,
 } from './commands.js';
 import { LedgerService } from './ledger.service.js';
+import { PastService } from './past.service.js';
 import {
+  BindingsOfRecordAsOfQuery,
   BindingsOfRecordQuery,
   FindBindingQuery,
+  HistoryQuery,
+  LedgerDigestQuery,
+  LedgerDigestsQuery,
   LedgerStatusQuery,
   ListBindingsQuery,
   LookupQuery,
+  RecordHistoryQuery,
+  ToExternalAsOfQuery,
   ToExternalQuery,
+  ToInternalAsOfQuery,
   ToInternalQuery,
+  VerifyLedgerQuery,
 } from './queries.js';
 
 type Constructor<T> = new (...args: never[]) => T;
@@ -45,9 +54,24 @@ function onQuery<Q extends Query<unknown>>(
   type: Constructor<Q>,
   run: (service: LedgerService, query: Q) => Promise<QueryResult<Q>>,
 ): Type {
+  return queryHandler(type, LedgerService, run);
+}
+
+function onPastQuery<Q extends Query<unknown>>(
+  type: Constructor<Q>,
+  run: (service: PastService, query: Q) => Promise<QueryResult<Q>>,
+): Type {
+  return queryHandler(type, PastService, run);
+}
+
+function queryHandler<Q extends Query<unknown>, S>(
+  type: Constructor<Q>,
+  token: Type<S>,
+  run: (service: S, query: Q) => Promise<QueryResult<Q>>,
+): Type {
   @QueryHandler(type)
   class Handler {
-    constructor(@Inject(LedgerService) private readonly service: LedgerService) {}
+    constructor(@Inject(token) private readonly service: S) {}
     execute(query: Q): Promise<QueryResult<Q>> {
       return run(this.service, query);
     }
@@ -81,5 +105,17 @@ export const HANDLERS: Type[] = [
   onQuery(LookupQuery, (service, { ledger, ids, freshness }) => service.lookup(ledger, ids, freshness)),
   onQuery(ListBindingsQuery, (service, { ledger, filter, page, freshness }) => service.list(ledger, filter, page, freshness)),
   onQuery(LedgerStatusQuery, (service, { ledger, freshness }) => service.status(ledger, freshness)),
+  onQuery(LedgerDigestQuery, (service, { ledger }) => service.digest(ledger)),
+  onQuery(LedgerDigestsQuery, (service, { page }) => service.digests(page)),
+  onQuery(VerifyLedgerQuery, (service, { ledger, options }) => service.verify(ledger, options)),
+  onPastQuery(HistoryQuery, (past, { ledger, of, page, freshness }) => past.history(ledger, of, page, freshness)),
+  onPastQuery(RecordHistoryQuery, (past, { record, page }) => past.historyOfRecord(record, page)),
+  onPastQuery(ToInternalAsOfQuery, (past, { ledger, externalId, asOf, freshness }) =>
+    past.toInternal(ledger, externalId, asOf, freshness),
+  ),
+  onPastQuery(ToExternalAsOfQuery, (past, { ledger, recordId, asOf, freshness }) =>
+    past.toExternal(ledger, recordId, asOf, freshness),
+  ),
+  onPastQuery(BindingsOfRecordAsOfQuery, (past, { record, at }) => past.bindingsOfRecord(record, at)),
   onQuery(BindingsOfRecordQuery, (service, { record, includeUnbound }) => service.bindingsOfRecord(record, includeUnbound)),
 ];

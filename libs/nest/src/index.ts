@@ -9,13 +9,18 @@ export {
   type RefusalCode,
 } from '#domain';
 export type {
+  BindingAsOf,
   EventView,
   Freshness,
+  HistoryEvent,
+  HistoryPageView,
   LedgerStatusView,
   LocatedAnswer,
   LocatedRefusal,
   LocatedResult,
   LookupResult,
+  Moment,
+  RecordAsOf,
   RecordDeletion,
 } from '#ledger';
 export type { LocatedBinding } from '#read-model';
@@ -24,11 +29,13 @@ export type { BindingAnswer, BindingResult, BindingsPage, MoveAnswer, MoveResult
 export { Binder, Binders, type BinderBindOptions, type BinderReadOptions } from './binder.js';
 export * from './commands.js';
 export type {
+  AsOfInput,
   BindInput,
   ChangeDataInput,
   CommandContext,
   CommandInput,
   FilterInput,
+  HistoryInput,
   Id,
   Instant,
   LookupInput,
@@ -40,8 +47,26 @@ export type {
 } from './inputs.js';
 export { isLedgerError, LedgerError, type LedgerErrorCode, type LedgerProblem } from './ledger-error.js';
 export { LedgerService, MAX_ATOMIC_COMMANDS } from './ledger.service.js';
+export { PastService } from './past.service.js';
 export { LedgerEvents, type LiveEvent, type LiveFilter } from './live-events.js';
 export { binderToken, BindingLedgerModule, InjectBinder, type BinderFeature } from './module.js';
 export { MAX_WAITING_VALUES, oneAtATime, ReactionTooSlow } from './one-at-a-time.js';
 export { BINDING_LEDGER_OPTIONS, OPENED_LEDGER, type BindingLedgerAsyncOptions, type BindingLedgerOptions } from './options.js';
 export * from './queries.js';
+export { BindingSubscriber, type SubscriberMethod } from './subscriber.decorator.js';
+export { Subscribers } from './subscribers.js';
+export {
+  DEFAULT_SUBSCRIBER_LIMITS,
+  type HandlerContext,
+  type OperationRefusal,
+  type OperationResult,
+  type ParkedBinding,
+  type ParkedEvent,
+  type ResetResult,
+  type SubscribeFrom,
+  type SubscriberDefinition,
+  type SubscriberFilter,
+  type SubscriberLimits,
+  type SubscriberView,
+} from '#subscriptions';
+export type { BindingEventView } from '#ledger';

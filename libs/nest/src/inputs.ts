@@ -18,8 +18,8 @@ import {
   type Sync,
   type Unbind,
 } from '#domain';
-import { MAX_LOOKUP_IDS, type Freshness } from '#ledger';
-import { MAX_PAGE_BINDINGS, type BindingFilter } from '#read-model';
+import { MAX_LOOKUP_IDS, type AsOf, type Freshness } from '#ledger';
+import { MAX_PAGE_BINDINGS, type BindingFilter, type HistoryKey } from '#read-model';
 import {
   backendBody,
   backendTypeBody,
@@ -73,6 +73,12 @@ export interface RecordInput {
   recordId: Id;
 }
 
+/** The moment of which something is asked for: an instant, or a revision of the ledger. */
+export type AsOfInput = Instant | { revision: number };
+
+/** Whose history it is. */
+export type HistoryInput = { bindingId: string } | { recordId: Id } | { externalId: Id };
+
 /** Who asks, and in what connection; what is left out is the module's actor, and a new correlation id. */
 export type CommandContext = Partial<RequestContext>;
 
@@ -98,7 +104,12 @@ const filterSchema = z.strictObject({
   createdBefore: instant.optional(),
   data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String)).optional(),
 });
-const recordSchema = z.strictObject({ localModel: idSchema, recordId: idSchema, reason: reasonSchema.optional() });
+const recordSchema = z.strictObject({
+  localModel: idSchema,
+  recordId: idSchema,
+  reason: reasonSchema.optional(),
+  key: keySchema.optional(),
+});
 const backendTypeSchema = backendTypeBody.extend({ type: z.string() });
 const modelSchema = modelBody.extend({ model: z.string() });
 const text = keySchema.optional();
@@ -108,6 +119,7 @@ export interface AdmittedRecord {
   localModel: string;
   recordId: string;
   reason?: string;
+  key?: string;
 }
 
 export const admitLedger = (ledger: LedgerName): LedgerName | Refusal => admit(ledgerSchema, ledger, 'the ledger');
@@ -123,13 +135,23 @@ export const admitBackendType = (type: DefineBackendType): DefineBackendType | R
   admit(backendTypeSchema, type, 'the backend type');
 export const admitModel = (model: DefineBindingModel): DefineBindingModel | Refusal => admit(modelSchema, model, 'the model');
 export const admitBackend = (backend: RegisterBackend): RegisterBackend | Refusal => admit(backendBody, backend, 'the backend');
-export const admitRecord = (record: RecordInput & { reason?: string }): AdmittedRecord | Refusal =>
+export const admitRecord = (record: RecordInput & { reason?: string; key?: string }): AdmittedRecord | Refusal =>
   admit(recordSchema, record, 'the record');
 
 export function admitId(id: Id, what: string): { id: string } | Refusal {
   const parsed = parseId(id);
   return parsed.problem === undefined ? { id: parsed.value } : refuse('INVALID_ID', `${what}: ${parsed.problem}`);
 }
+
+const asOfSchema = z.union([z.strictObject({ revision: z.int().min(0) }), instant.transform((at) => ({ at }))]);
+const historySchema = z.union([
+  z.strictObject({ bindingId: idSchema }),
+  z.strictObject({ recordId: idSchema }),
+  z.strictObject({ externalId: idSchema }),
+]);
+
+export const admitAsOf = (asOf: AsOfInput): AsOf | Refusal => admit(asOfSchema, asOf, 'asOf');
+export const admitHistory = (of: HistoryInput): HistoryKey | Refusal => admit(historySchema, of, 'the history');
 
 export function admitCommand(input: CommandInput): Command | Refusal {
   const given: Record<string, unknown> = { ...input };

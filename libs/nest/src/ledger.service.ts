@@ -10,6 +10,7 @@ import {
   type RegisterBackend,
   type RequestContext,
 } from '#domain';
+import type { DigestPage, VerifyOptions, VerifyReport } from '#audit';
 import { EventStoreError } from '#event-store';
 import { VaultError } from '#vault';
 import {
@@ -22,6 +23,7 @@ import {
   type BindingModelAnswer,
   type BindingModelView,
   type CommandRequest,
+  type Digest,
   type Freshness,
   type LedgerStatusView,
   type LocatedAnswer,
@@ -29,7 +31,7 @@ import {
   type LookupResult,
   type RecordDeletion,
 } from '#ledger';
-import { ReadModelError, type LocatedBinding } from '#read-model';
+import { MAX_PAGE_BINDINGS, ReadModelError, type LocatedBinding } from '#read-model';
 import type { OpenedLedger } from '#runtime';
 import type { BindingsPage } from './answers.js';
 import {
@@ -95,7 +97,10 @@ export class LedgerService {
     return (await this.opened.ledger.executeAtomic(named, requests)) as LocatedAnswer[] | Refusal;
   }
 
-  async deleteRecord(record: RecordInput & { reason?: string }, context: CommandContext = {}): Promise<RecordDeletion | Refusal> {
+  async deleteRecord(
+    record: RecordInput & { reason?: string; key?: string },
+    context: CommandContext = {},
+  ): Promise<RecordDeletion | Refusal> {
     const [deleted, asked] = [admitRecord(record), this.admitContext(context)];
     if (isRefusal(deleted)) return deleted;
     return isRefusal(asked) ? asked : answerOf(() => deleteRecord(this.opened, deleted, asked));
@@ -140,10 +145,33 @@ export class LedgerService {
     return ask(ledger, freshness, (named, fresh) => this.opened.queries.status(named, fresh));
   }
 
+  async digest(ledger: LedgerName): Promise<Digest | Refusal> {
+    return ask(ledger, {}, (named) => this.opened.queries.digest(named));
+  }
+
+  async digests(page: PageInput = {}): Promise<DigestPage | Refusal> {
+    const size = admitPage(page);
+    return isRefusal(size) ? size : answerOf(() => this.opened.audit.digests(size.limit, size.cursor));
+  }
+
+  async verify(ledger: LedgerName, options: VerifyOptions = {}): Promise<VerifyReport | Refusal> {
+    return ask(ledger, {}, (named) => this.opened.audit.verify(named, options));
+  }
+
   async bindingsOfRecord(record: RecordInput, includeUnbound = false): Promise<LocatedBinding[] | Refusal> {
     const wanted = admitRecord(record);
     if (isRefusal(wanted)) return wanted;
-    return answerOf(() => this.opened.queries.ofLocalRecord(wanted.localModel, wanted.recordId, includeUnbound));
+    const { localModel, recordId } = wanted;
+    const items: LocatedBinding[] = [];
+    for (let cursor: string | undefined; ;) {
+      const page = await answerOf(() =>
+        this.opened.queries.ofLocalRecord({ localModel, recordId, includeUnbound }, { limit: MAX_PAGE_BINDINGS, cursor }),
+      );
+      if (isRefusal(page)) return page;
+      items.push(...page.items);
+      if (page.nextCursor === null) return items;
+      cursor = page.nextCursor;
+    }
   }
 
   async model(name: string): Promise<BindingModelView | Refusal> {
@@ -203,7 +231,7 @@ async function ask<T extends object>(
 }
 
 /** What the stores cannot do now is a refusal as well. */
-async function answerOf<T>(query: () => Promise<T>): Promise<T | Refusal> {
+export async function answerOf<T>(query: () => Promise<T>): Promise<T | Refusal> {
   try {
     return await query();
   } catch (error) {

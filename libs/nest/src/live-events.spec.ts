@@ -1,5 +1,5 @@
 import { firstValueFrom, take, toArray, type Subscription } from 'rxjs';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { EventStoreError } from '#event-store';
 import { done, PRODUCTS, startLedgerApplication, type LedgerApplication } from '../../../test/support/ledger-application.js';
 import {
@@ -161,4 +161,49 @@ test('a slow reaction gets one event after the other; one that is too slow is cu
   await eventually(() => expect(others.ids).toEqual(['A', 'B', 'C', 'D', 'E']));
   expect(errors).toEqual([expect.any(ReactionTooSlow)]);
   expect(others.ends).toEqual([]);
+});
+
+describe('from a position', () => {
+  async function collect(position: string, count: number, wanted?: LiveFilter): Promise<LiveEvent[]> {
+    const seen: LiveEvent[] = [];
+    for await (const event of events.from(position, wanted)) if (seen.push(event) === count) break;
+    return seen;
+  }
+
+  test('there is history, then what comes, and a slow reaction is waited for', async () => {
+    await bind('A');
+    await bind('B', 'shop-2');
+    const seen: LiveEvent[] = [];
+    for await (const event of events.from('start')) {
+      seen.push(event);
+      if (seen.length === 2) await Promise.all(['C', 'D', 'E'].map((id) => bind(id)));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (seen.length === 5) break;
+    }
+    expect(seen.map(({ externalId }) => externalId)).toEqual(['A', 'B', 'C', 'D', 'E']);
+    const after = await collect((seen[2] as LiveEvent).position, 2);
+    expect(after.map(({ externalId }) => externalId)).toEqual(['D', 'E']);
+    expect(await collect('start', 1, { backend: 'shop-2' })).toMatchObject([{ externalId: 'B' }]);
+    const live = await Seen.live();
+    await bind('F');
+    await eventually(() => expect(live.ids).toEqual(['F']));
+    const [last] = await collect((after[1] as LiveEvent).position, 1);
+    expect(last).toEqual(live.events[0]);
+  });
+
+  test('one that is not of this store is refused; at shutdown, and when its signal aborts, the loop ends', async () => {
+    await expect(collect('nowhere', 1)).rejects.toThrow(RangeError);
+    const ended = new AbortController();
+    const loops = [events.from('start', {}, ended.signal).next(), events.from('start').next()];
+    await bind('A');
+    await Promise.all(loops);
+    const waiting = [
+      events.from('start', { model: 'none' }, ended.signal).next(),
+      events.from('start', { model: 'none' }).next(),
+    ];
+    ended.abort();
+    expect((await waiting[0])?.done).toBe(true);
+    await application.app.close();
+    expect((await waiting[1])?.done).toBe(true);
+  });
 });

@@ -1,13 +1,15 @@
 import { Inject, Injectable, Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { parseName } from '#domain';
 import { openLedger, type OpenedLedger } from '#runtime';
 import { Binder, Binders } from './binder.js';
 import { HANDLERS } from './handlers.js';
 import { LedgerService } from './ledger.service.js';
+import { PastService } from './past.service.js';
 import { LedgerEvents } from './live-events.js';
 import { BINDING_LEDGER_OPTIONS, OPENED_LEDGER, type BindingLedgerAsyncOptions, type BindingLedgerOptions } from './options.js';
+import { Subscribers } from './subscribers.js';
 
 /** Whose binder is provided: that of one ledger, or, without a backend, the `Binders` of a model. */
 export interface BinderFeature {
@@ -72,9 +74,9 @@ function rootModule(options: Provider, imports: DynamicModule['imports'] = []): 
   return {
     module: BindingLedgerModule,
     global: true,
-    imports: [...imports, CqrsModule],
-    providers: [options, opened, LedgerCloser, LedgerService, LedgerEvents, ...HANDLERS],
-    exports: [CqrsModule, BINDING_LEDGER_OPTIONS, OPENED_LEDGER, LedgerService, LedgerEvents],
+    imports: [...imports, CqrsModule, DiscoveryModule],
+    providers: [options, opened, LedgerCloser, LedgerService, PastService, LedgerEvents, Subscribers, ...HANDLERS],
+    exports: [CqrsModule, BINDING_LEDGER_OPTIONS, OPENED_LEDGER, LedgerService, PastService, LedgerEvents, Subscribers],
   };
 }
 

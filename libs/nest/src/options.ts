@@ -4,6 +4,8 @@ import type { LedgerConfig } from '#runtime';
 export interface BindingLedgerOptions extends LedgerConfig {
   /** Who events say did it, where a command names nobody. Default: `application`. */
   actor?: string;
+  /** `false`: this process runs no `@BindingSubscriber`; for one that only does commands. Default: `true`. */
+  subscribers?: boolean;
 }
 
 export interface BindingLedgerAsyncOptions

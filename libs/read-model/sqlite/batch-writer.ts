@@ -1,8 +1,10 @@
 import { ledgerKey, type IdempotencyRecord } from '#domain';
 import { transaction, type SqliteDatabase } from '#sqlite';
-import type { ApplyResult, BindingWrite, LedgerBatch } from '../src/port.js';
+import type { ApplyResult, BindingWrite, HistoryRow, LedgerBatch } from '../src/port.js';
 import { isLiveRow, updatedRow, type BindingRow } from './codec.js';
 import { FieldIndex } from './field-index.js';
+import type { SqliteGenerations } from './generations.js';
+import { bitsOf } from './history.js';
 import type { Statements } from './statements.js';
 
 /** A binding as it is stored, and the number of its row. */
@@ -13,14 +15,15 @@ export class BatchWriter {
   constructor(
     private readonly db: SqliteDatabase,
     private readonly statements: Statements,
+    private readonly generations: SqliteGenerations,
   ) {}
 
   apply(batch: LedgerBatch): ApplyResult {
     return transaction(this.db, () => {
-      const progress = this.statements.ledgerProgress.get(ledgerKey(batch.ledger));
+      const progress = this.statements.ledgerProgress.get(ledgerKey(batch.ledger), batch.generation);
       if (progress === undefined) return 'superseded';
-      const [ledger, generation, checkpoint, indexes] = progress;
-      if (generation !== batch.generation || checkpoint !== batch.after) return 'superseded';
+      const [ledger, role, checkpoint, indexes] = progress;
+      if (role === 'dropped' || checkpoint !== batch.after || this.generations.isTooEarly(role, batch)) return 'superseded';
       this.writeBindings(ledger, batch, new FieldIndex(this.statements, ledger, JSON.parse(indexes) as string[]));
       for (const record of batch.idempotency) this.remember(ledger, record);
       this.writeLedger(ledger, batch);
@@ -32,7 +35,12 @@ export class BatchWriter {
     const { indexes } = batch.state.rules;
     fields.drop(indexes);
     const stored = this.storedOf(ledger, batch.bindings);
-    for (const write of batch.bindings) this.writeBinding(ledger, batch, write, stored.get(write.update.id), fields);
+    const numbers = new Map<string, number>();
+    for (const write of batch.bindings) {
+      const number = this.writeBinding(ledger, batch, write, stored.get(write.update.id), fields);
+      numbers.set(write.update.id, number);
+    }
+    for (const row of batch.history) this.writeHistory(ledger, batch, row, numbers.get(row.bindingId));
     fields.add(indexes);
   }
 
@@ -41,25 +49,38 @@ export class BatchWriter {
     return new Map(this.statements.storedByIds.all(ids, ledger).map((row) => [row[0], row]));
   }
 
-  /** Writes where the stored version is lower. */
+  /** Writes where the stored version is lower. Answers the binding's number. */
   private writeBinding(
     ledger: number,
     batch: LedgerBatch,
-    { created, update }: BindingWrite,
+    { createdRevision, update }: BindingWrite,
     stored: StoredRow | undefined,
     fields: FieldIndex,
-  ): void {
+  ): number {
     const storedVersion = stored?.[6] ?? 0;
-    if (stored !== undefined && storedVersion >= update.version) return;
-    if (stored === undefined && !created) throw broken(batch, `binding ${update.id} is not there to be changed`);
+    if (stored !== undefined && storedVersion >= update.version) return stored[13];
+    if (stored === undefined && createdRevision === undefined)
+      throw broken(batch, `binding ${update.id} is not there to be changed`);
     // The batch cannot have raised the version more often than it has events.
     if (update.version - storedVersion > batch.to - batch.after) {
       throw broken(batch, `binding ${update.id} goes from version ${storedVersion} to ${update.version}`);
     }
     const row = updatedRow(stored?.slice(0, -1) as BindingRow | undefined, update);
-    if (stored === undefined) this.statements.insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, ...row);
-    else this.updateRow(stored, row);
     fields.replace(stored, row);
+    if (stored === undefined) return this.insertRow(ledger, createdRevision as number, row);
+    this.updateRow(stored, row);
+    return stored[13];
+  }
+
+  private insertRow(ledger: number, createdRevision: number, row: BindingRow): number {
+    return Number(this.statements.insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, createdRevision, ...row).lastInsertRowid);
+  }
+
+  private writeHistory(ledger: number, batch: LedgerBatch, row: HistoryRow, number: number | undefined): void {
+    if (number === undefined)
+      throw broken(batch, `revision ${row.revision} is of binding ${row.bindingId}, which it does not write`);
+    const { revision, sets, formerRecordId = null, formerExternalId = null } = row;
+    this.statements.insertHistory.run(number, revision, ledger, bitsOf(sets), formerRecordId, formerExternalId);
   }
 
   private updateRow(stored: StoredRow, row: BindingRow): void {

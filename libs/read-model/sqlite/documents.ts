@@ -2,6 +2,12 @@
 import type { Answer, IdempotencyRecord, JsonObject, LedgerState } from '#domain';
 import type { CatalogDocument, LedgerDocument } from '../src/port.js';
 
+/**
+ * What a generation is for. `building`: made anew, by whoever rebuilds; `next`: caught up, and every batch is applied to it first;
+ * `current`: answers; `former`: answered before, and is kept up as long as somebody may ask it; `dropped`: its rows are being deleted.
+ */
+export type Role = 'building' | 'next' | 'current' | 'former' | 'dropped';
+
 export type LedgerRow = [
   name: string,
   backend: string,

@@ -2,11 +2,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MEMORY, messageOf, migrate, openDatabase, setPragma, SqliteError, type SqliteDatabase } from '#sqlite';
-import { ReadModelError, type ReadModel } from '../src/port.js';
+import { ReadModelError } from '../src/port.js';
 import { toReadModelError } from './errors.js';
 import { SqliteReadModel } from './read-model.js';
 import { READ_MODEL_FILE, READ_MODEL_SCHEMA } from './schema.js';
 
+export { SqliteReadModel } from './read-model.js';
 export { READ_MODEL_FILE } from './schema.js';
 
 export interface SqliteReadModelOptions {
@@ -28,7 +29,7 @@ const PAGES_BETWEEN_CHECKPOINTS = 8_000;
 export async function openSqliteReadModel(
   at: { folder: string } | { memory: true },
   options: SqliteReadModelOptions = {},
-): Promise<ReadModel> {
+): Promise<SqliteReadModel> {
   let db: SqliteDatabase | undefined;
   try {
     db = open('folder' in at ? fileIn(at.folder) : MEMORY, options);

@@ -7,7 +7,7 @@ const RECORD = 'b USING INDEX bindings_by_record (record_id=? AND ledger=? AND u
 const EXTERNAL_ID = 'b USING INDEX bindings_by_external_id (external_id=? AND ledger=? AND unbound=?)';
 const BY_ID = 'b USING INDEX bindings_by_id (ledger=? AND unbound=? AND id=?)';
 const ROW = 'bindings USING INTEGER PRIMARY KEY (rowid=?)';
-const LEDGER = 'ledgers USING INDEX sqlite_autoindex_ledgers_1 (name=?)';
+const GENERATION = 'ledgers USING INDEX ledgers_by_role (role=? AND name=?)';
 const LEDGER_ROW = 'ledgers USING INTEGER PRIMARY KEY (rowid=?)';
 
 /**
@@ -34,21 +34,52 @@ const SEARCHES: Record<keyof typeof STATEMENTS, string[]> = {
     'b USING INTEGER PRIMARY KEY (rowid=?)',
     's USING COVERING INDEX bindings_by_sync_date (ledger=? AND unbound=? AND sync_date>?)',
   ],
+  generation: [GENERATION],
+  generationDocument: [GENERATION],
+  roleOfNumber: [LEDGER_ROW],
+  setRole: [LEDGER_ROW],
+  deleteLedger: [LEDGER_ROW],
+  bindingNumbers: ['bindings USING COVERING INDEX bindings_by_id (ledger=?)'],
+  deleteBinding: [ROW],
+  deleteHistory: ['history USING PRIMARY KEY (binding=? AND revision<?)'],
+  deleteFields: [
+    'binding_fields USING PRIMARY KEY (ledger=? AND field=? AND value=? AND binding=?)',
+    'binding_fields USING PRIMARY KEY (ledger=?)',
+  ],
+  deleteKeys: [
+    'idempotency USING INTEGER PRIMARY KEY (rowid=?)',
+    'idempotency USING COVERING INDEX idempotency_by_key (ledger=?)',
+  ],
+  deleteCatalog: [],
   insertLedger: [],
-  ledger: [LEDGER],
-  ledgersAfter: ['ledgers USING INDEX sqlite_autoindex_ledgers_1 (name>?)'],
-  ledgerNumber: [LEDGER.replace('INDEX', 'COVERING INDEX')],
+  ledger: [LEDGER_ROW],
+  ledgersAfter: ['ledgers USING INDEX ledgers_by_role (role=? AND name>?)'],
+  ledgerNumber: [GENERATION.replace('INDEX', 'COVERING INDEX')],
   ledgerCheckpoint: [LEDGER_ROW],
   ledgerIndexes: [LEDGER_ROW],
-  ledgerProgress: [LEDGER],
+  ledgerProgress: ['ledgers USING INDEX ledgers_by_generation (name=? AND generation=?)'],
   updateLedger: [LEDGER_ROW],
   liveByExternalId: [EXTERNAL_ID.replace('b ', 'bindings ')],
   liveByExternalIds: [EXTERNAL_ID],
   liveByRecordIds: [RECORD],
   byId: [BY_ID.replace('b ', 'bindings ')],
   byIds: [BY_ID],
-  ofLocalRecord: ['l USING INDEX ledgers_by_local_model (local_model=?)', RECORD.replace('unbound=', 'unbound<')],
+  ofLocalRecord: ['l USING INDEX ledgers_by_local_model (local_model=? AND name>?)', RECORD.replace('unbound=', 'unbound<')],
   newestSyncDate: ['bindings USING COVERING INDEX bindings_by_sync_date (ledger=? AND unbound=?)'],
+  bindingNumber: [BY_ID.replace('b USING', 'bindings USING COVERING')],
+  knownByNumber: [ROW],
+  liveKnownByRecord: [RECORD.replace('b ', 'bindings ')],
+  liveKnownByExternalId: [EXTERNAL_ID.replace('b ', 'bindings ')],
+  unboundByRecord: ['bindings USING INDEX unbound_by_record (record_id=? AND ledger=? AND revision>?)'],
+  unboundByExternalId: ['bindings USING INDEX unbound_by_external_id (external_id=? AND ledger=? AND revision>?)'],
+  formerRecord: ['history USING COVERING INDEX history_by_former_record (former_record_id=? AND ledger=? AND revision>?)'],
+  formerExternalId: [
+    'history USING COVERING INDEX history_by_former_external_id (former_external_id=? AND ledger=? AND revision>?)',
+  ],
+  historyOf: ['history USING PRIMARY KEY (binding=? AND revision>? AND revision<?)'],
+  newestRow: ['history USING PRIMARY KEY (binding=? AND revision<?)'],
+  newestSetting: ['history USING PRIMARY KEY (binding=? AND revision<?)'],
+  insertHistory: [],
   storedByIds: [BY_ID],
   insertBinding: [],
   touchBinding: [ROW],

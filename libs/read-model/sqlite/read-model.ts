@@ -1,64 +1,42 @@
-import { randomUUID } from 'node:crypto';
 import { setImmediate as breath } from 'node:timers/promises';
-import { ledgerKey, UNOPENED, type Binding, type LedgerName } from '#domain';
+import { ledgerKey, type Binding, type LedgerName } from '#domain';
 import type { SqliteDatabase, SqliteStatement } from '#sqlite';
-import {
-  ReadModelError,
-  type ApplyResult,
-  type BindingFilter,
-  type BindingPage,
-  type CatalogDocument,
-  type CatalogKind,
-  type DecisionKeys,
-  type DecisionState,
-  type FoundBindings,
-  type LedgerBatch,
-  type LedgerDocument,
-  type LocatedBinding,
-  type OpenedLedger,
-  type ReadModel,
+import { revisionsOf, statesAt, type HistoryQuestion } from '../src/history.js';
+import { readPage } from '../src/page.js';
+import type {
+  BindingFilter,
+  BindingPage,
+  CatalogDocument,
+  CatalogKind,
+  DecisionKeys,
+  DecisionState,
+  FoundBindings,
+  HistoryKey,
+  HistoryPage,
+  LedgerDocument,
+  LocalRecordPage,
+  LocatedBinding,
+  ReadModel,
+  StatesAt,
 } from '../src/port.js';
-import { BatchWriter } from './batch-writer.js';
 import { bindingOf, type BindingRow } from './codec.js';
-import { catalogDocumentOf, documentOf, recordOf, type LedgerRow } from './documents.js';
-import { toReadModelError } from './errors.js';
-import { readPage } from './list.js';
+import { POSITION, SqliteConnection } from './connection.js';
+import { catalogDocumentOf, documentOf, recordOf } from './documents.js';
+import { SqliteHistorySource } from './history.js';
 import { ListSources } from './list-source.js';
-import { prepareStatements, type Statements } from './statements.js';
 
 const LEDGERS_PER_STEP = 500;
-const POSITION = 'position';
 
 /** The read model on one connection. Everything runs in the calling thread; several connections may share a file. */
-export class SqliteReadModel implements ReadModel {
-  private readonly statements: Statements;
-  private readonly writer: BatchWriter;
+export class SqliteReadModel extends SqliteConnection implements ReadModel {
   private readonly sources: ListSources;
-  /** Numbers of ledgers never change, so they may be remembered whatever another connection does. */
-  private readonly numbers = new Map<string, number>();
-  private closed = false;
 
-  constructor(private readonly db: SqliteDatabase) {
-    this.statements = prepareStatements(db);
-    this.writer = new BatchWriter(db, this.statements);
+  constructor(db: SqliteDatabase) {
+    super(db);
     this.sources = new ListSources(this.statements);
   }
 
   // ── For the projector ──
-
-  async openLedger(ledger: LedgerName): Promise<OpenedLedger> {
-    return this.run(() => {
-      const name = ledgerKey(ledger);
-      const there = this.statements.ledger.get(name);
-      if (there !== undefined) return documentOf(there);
-      this.statements.insertLedger.run(name, ledger.backend, ledger.model, randomUUID(), -1, '', '', JSON.stringify(UNOPENED));
-      return documentOf(this.statements.ledger.get(name) as LedgerRow);
-    });
-  }
-
-  async apply(batch: LedgerBatch): Promise<ApplyResult> {
-    return this.run(() => this.writer.apply(batch));
-  }
 
   async position(): Promise<string> {
     return this.run(() => this.statements.fact.get(POSITION)?.[0] ?? '');
@@ -81,9 +59,11 @@ export class SqliteReadModel implements ReadModel {
   async readForDecision(ledger: LedgerName, keys: DecisionKeys): Promise<DecisionState> {
     return this.read(() => {
       const name = ledgerKey(ledger);
-      const row = this.statements.ledger.get(name);
-      const number = row === undefined ? undefined : this.numberOf(ledger);
+      const readAt = this.current.clock();
+      const [number] = this.statements.ledgerNumber.get(name) ?? [];
+      const row = number === undefined ? undefined : this.statements.ledger.get(number);
       if (row === undefined || number === undefined) return { document: undefined, bindings: [], idempotency: [] };
+      this.current.learn(name, number, readAt);
       const { liveByRecordIds, liveByExternalIds, byIds } = this.statements;
       const found = new Map<string, BindingRow>();
       for (const binding of allOf(liveByRecordIds, keys.recordIds, number)) found.set(binding[0], binding);
@@ -97,8 +77,8 @@ export class SqliteReadModel implements ReadModel {
   // ── For queries ──
 
   async ledgerDocument(ledger: LedgerName): Promise<LedgerDocument | undefined> {
-    return this.run(() => {
-      const row = this.statements.ledger.get(ledgerKey(ledger));
+    return this.look(ledger, undefined, (number) => {
+      const row = this.statements.ledger.get(number);
       return row === undefined ? undefined : documentOf(row);
     });
   }
@@ -115,9 +95,8 @@ export class SqliteReadModel implements ReadModel {
   }
 
   async findByExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined> {
-    return this.run(() => {
-      const number = this.numberOf(ledger);
-      const row = number === undefined ? undefined : this.statements.liveByExternalId.get(externalId, number);
+    return this.look(ledger, undefined, (number) => {
+      const row = this.statements.liveByExternalId.get(externalId, number);
       return row === undefined ? undefined : bindingOf(row);
     });
   }
@@ -131,19 +110,26 @@ export class SqliteReadModel implements ReadModel {
   }
 
   async findById(ledger: LedgerName, bindingId: string): Promise<Binding | undefined> {
-    return this.run(() => {
-      const number = this.numberOf(ledger);
-      const row = number === undefined ? undefined : this.statements.byId.get(number, bindingId);
+    return this.look(ledger, undefined, (number) => {
+      const row = this.statements.byId.get(number, bindingId);
       return row === undefined ? undefined : bindingOf(row);
     });
   }
 
-  async findOfLocalRecord(localModel: string, recordId: string, includeUnbound: boolean): Promise<LocatedBinding[]> {
+  async findOfLocalRecord(
+    localModel: string,
+    recordId: string,
+    includeUnbound: boolean,
+    { limit, after = { ledger: '', id: '' } }: LocalRecordPage = { limit: -1 },
+  ): Promise<LocatedBinding[]> {
     return this.run(() => {
-      const rows = this.statements.ofLocalRecord.all(recordId, includeUnbound ? 1 : 0, localModel);
+      const readAt = this.current.clock();
+      const rows = this.statements.ofLocalRecord.all(recordId, includeUnbound ? 1 : 0, localModel, after.ledger, after.id, limit);
       return rows.map(([...row]) => {
+        const number = row.pop() as number;
         const model = row.pop() as string;
         const backend = row.pop() as string;
+        this.current.learn(ledgerKey({ backend, model }), number, readAt);
         return { ...bindingOf(row as unknown as BindingRow), backend, model, localModel };
       });
     });
@@ -151,19 +137,29 @@ export class SqliteReadModel implements ReadModel {
 
   async list(ledger: LedgerName, filter: BindingFilter, limit: number, cursor?: string): Promise<BindingPage> {
     return readPage(ledger, filter, limit, cursor, (place, rows) =>
-      this.read(() => {
-        const number = this.numberOf(ledger);
-        return number === undefined ? [] : this.sources.sourceOf(number, filter)(place, rows).map(bindingOf);
-      }),
+      this.read(() =>
+        this.current.look<Binding[]>(ledger, [], (number) => this.sources.sourceOf(number, filter)(place, rows).map(bindingOf)),
+      ),
     );
   }
 
   async newestSyncDate(ledger: LedgerName): Promise<string | null> {
-    return this.run(() => {
-      const number = this.numberOf(ledger);
-      const newest = number === undefined ? undefined : this.statements.newestSyncDate.get(number)?.[0];
+    return this.look<string | null>(ledger, null, (number) => {
+      const newest = this.statements.newestSyncDate.get(number)?.[0];
       return newest === undefined || newest === '' ? null : newest;
     });
+  }
+
+  async history(ledger: LedgerName, key: HistoryKey, after: number, limit: number): Promise<HistoryPage> {
+    const { found, upTo } = await this.ofThePast(ledger, key, (source, question) => revisionsOf(source, question, after, limit));
+    return { revisions: found, upTo };
+  }
+
+  async statesAt(ledger: LedgerName, key: HistoryKey, revision: number): Promise<StatesAt> {
+    const { found, upTo } = await this.ofThePast(ledger, key, async (source, question) =>
+      revision > question.checkpoint ? [] : statesAt(source, question, revision),
+    );
+    return { bindings: found, upTo };
   }
 
   async catalogDocument(kind: CatalogKind, id: string): Promise<CatalogDocument | undefined> {
@@ -181,51 +177,25 @@ export class SqliteReadModel implements ReadModel {
     this.run(() => this.statements.fact.get(POSITION));
   }
 
-  async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.db.close();
-  }
-
   /** Finds live bindings, and the revision at which they were so together. */
   private find(statement: SqliteStatement<BindingRow>, ledger: LedgerName, keys: readonly string[]): FoundBindings {
-    return this.read(() => {
-      const number = this.numberOf(ledger);
-      if (number === undefined) return { bindings: [], revision: -1 };
-      const [revision = -1] = this.statements.ledgerCheckpoint.get(number) ?? [];
-      return { bindings: allOf(statement, keys, number).map(bindingOf), revision };
-    });
+    return this.read(() =>
+      this.current.look<FoundBindings>(ledger, { bindings: [], revision: -1 }, (number) => {
+        const [revision = -1] = this.statements.ledgerCheckpoint.get(number) ?? [];
+        return { bindings: allOf(statement, keys, number).map(bindingOf), revision };
+      }),
+    );
   }
 
-  private numberOf(ledger: LedgerName): number | undefined {
-    const name = ledgerKey(ledger);
-    const known = this.numbers.get(name);
-    if (known !== undefined) return known;
-    const number = this.statements.ledgerNumber.get(name)?.[0];
-    if (number !== undefined) this.numbers.set(name, number);
-    return number;
-  }
-
-  /** Several reads of one state, though another connection writes meanwhile. */
-  private read<T>(work: () => T): T {
-    return this.run(() => {
-      this.statements.beginRead.run();
-      try {
-        return work();
-      } finally {
-        // Some errors have ended the transaction already.
-        if (this.db.isTransaction) this.statements.endRead.run();
-      }
-    });
-  }
-
-  private run<T>(work: () => T): T {
-    if (this.closed) throw new ReadModelError('CLOSED', 'the read model is closed');
-    try {
-      return work();
-    } catch (error) {
-      throw toReadModelError(error);
-    }
+  private async ofThePast<T>(
+    ledger: LedgerName,
+    key: HistoryKey,
+    ask: (source: SqliteHistorySource, question: HistoryQuestion<number>) => Promise<T[]>,
+  ): Promise<{ found: T[]; upTo: number }> {
+    const run = <R>(work: () => R) => this.run(work);
+    return this.current.search<{ found: T[]; upTo: number }>(ledger, { found: [], upTo: -1 }, run, (number) =>
+      new SqliteHistorySource(this.statements, number, run).answer(key, ask),
+    );
   }
 }
 

@@ -3,10 +3,12 @@ import type { Schema } from '#sqlite';
 export const READ_MODEL_FILE = 'read-model.sqlite';
 
 /**
- * Ledgers are numbered, and a number is never given out again, so that a connection may remember it. Bindings are rows in the
+ * The generations of ledgers are numbered, and a number is never given out again; whatever belongs to a generation has its number.
+ * `role` says what a generation is for: see `generations.ts`. Bindings are rows in the
  * order of their arrival: what grows at random places are the two small indexes of keys, everything else at its end.
  * `unbound` leads every index, so that former bindings are found as fast as live ones and cost them nothing. A binding
- * that was never synchronized has the sync date '', which sorts before every date.
+ * that was never synchronized has the sync date '', which sorts before every date. History rows are of numbers alone, in the
+ * order of a binding's revisions; the keys that an event took are in the few that took one.
  */
 export const READ_MODEL_SCHEMA: Schema = {
   name: 'the read model',
@@ -80,5 +82,50 @@ export const READ_MODEL_SCHEMA: Schema = {
      ) STRICT;
 
      CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+    // An older read model knows nothing of the past: it is emptied, and projected anew from the first event on.
+    `DELETE FROM facts;
+     DELETE FROM ledgers;
+     DELETE FROM bindings;
+     DELETE FROM binding_fields;
+     DELETE FROM idempotency;
+     ALTER TABLE bindings ADD COLUMN created_revision INTEGER NOT NULL DEFAULT -1;
+     CREATE INDEX unbound_by_record ON bindings (record_id, ledger, revision) WHERE unbound = 1;
+     CREATE INDEX unbound_by_external_id ON bindings (external_id, ledger, revision) WHERE unbound = 1;
+
+     CREATE TABLE history (
+       binding INTEGER NOT NULL,
+       revision INTEGER NOT NULL,
+       ledger INTEGER NOT NULL,
+       sets INTEGER NOT NULL,
+       former_record_id TEXT,
+       former_external_id TEXT,
+       PRIMARY KEY (binding, revision)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX history_by_former_record ON history (former_record_id, ledger, revision) WHERE former_record_id IS NOT NULL;
+     CREATE INDEX history_by_former_external_id ON history (former_external_id, ledger, revision)
+       WHERE former_external_id IS NOT NULL;`,
+    // A ledger may have several generations: a rebuild makes one beside that which answers.
+    `DROP INDEX ledgers_by_local_model;
+     ALTER TABLE ledgers RENAME TO only_ledgers;
+     CREATE TABLE ledgers (
+       number INTEGER PRIMARY KEY AUTOINCREMENT,
+       role TEXT NOT NULL,
+       name TEXT NOT NULL,
+       backend TEXT NOT NULL,
+       model TEXT NOT NULL,
+       local_model TEXT,
+       generation TEXT NOT NULL,
+       checkpoint INTEGER NOT NULL,
+       hash TEXT NOT NULL,
+       at TEXT NOT NULL,
+       indexes TEXT NOT NULL,
+       state TEXT NOT NULL
+     ) STRICT;
+     INSERT INTO ledgers (number, role, name, backend, model, local_model, generation, checkpoint, hash, at, indexes, state)
+       SELECT number, 'current', name, backend, model, local_model, generation, checkpoint, hash, at, indexes, state FROM only_ledgers;
+     DROP TABLE only_ledgers;
+     CREATE UNIQUE INDEX ledgers_by_role ON ledgers (role, name);
+     CREATE UNIQUE INDEX ledgers_by_generation ON ledgers (name, generation);
+     CREATE INDEX ledgers_by_local_model ON ledgers (local_model, name) WHERE local_model IS NOT NULL AND role = 'current';`,
   ],
 };

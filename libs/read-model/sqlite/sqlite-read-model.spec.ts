@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openDatabase, setPragma } from '#sqlite';
+import { migrate, openDatabase, setPragma } from '#sqlite';
 import { AppliedLedger, secondsAfterStart } from '../../../test/support/read-model/applied-ledger.js';
 import { expectedList, listAll } from '../../../test/support/read-model/listing-truth.js';
 import { temporaryFolders } from '../../../test/support/temporary-folders.js';
@@ -9,6 +9,7 @@ import { readModelContract } from '../src/contract.js';
 import type { ReadModel } from '../src/port.js';
 import { toReadModelError } from './errors.js';
 import { openSqliteReadModel, READ_MODEL_FILE } from './index.js';
+import { READ_MODEL_SCHEMA } from './schema.js';
 
 const newFolder = temporaryFolders();
 
@@ -57,11 +58,10 @@ describe('the SQLite read model', () => {
     const [lost] = ledger.takeBatch().bindings;
     const next = { ...ledger.takeBatch(), after: 1, to: 3 };
     const changed = {
-      created: false,
       update: { ...lost?.update, id, recordId: '1', version: 2 } as NonNullable<typeof lost>['update'],
     };
-    const gap = { created: false, update: { ...changed.update, version: 5 } };
-    const missing = { created: false, update: { ...changed.update, id: 'missing' } };
+    const gap = { update: { ...changed.update, version: 5 } };
+    const missing = { update: { ...changed.update, id: 'missing' } };
     for (const bindings of [
       [lost, changed, missing],
       [lost, gap],
@@ -158,6 +158,25 @@ describe('a SQLite read model that cannot be used', () => {
     }
     for (const error of [failing(19), failing(1), new Error('broken invariant'), 'text'])
       expect(toReadModelError(error)).toBe(error);
+  });
+
+  it('empties one of the first version, which has no history, so that it is projected anew', async () => {
+    const folder = newFolder();
+    const db = openDatabase(join(folder, READ_MODEL_FILE));
+    migrate(db, { ...READ_MODEL_SCHEMA, steps: READ_MODEL_SCHEMA.steps.slice(0, 1) });
+    db.exec(`INSERT INTO facts VALUES ('position', '7');
+      INSERT INTO ledgers VALUES (1, 'shop/shop.product', 'shop', 'shop.product', NULL, 'g', 1, 'h', 't', '[]', '{}');
+      INSERT INTO bindings VALUES (1, 1, 0, 'b', 'r', 'e', '', '{}', 'bound', 1, 1, 't', 't', NULL, NULL, NULL);`);
+    db.close();
+    const readModel = await openSqliteReadModel({ folder });
+    expect(await readModel.position()).toBe('');
+    expect(await readModel.ledgerDocuments()).toEqual([]);
+    const ledger = await AppliedLedger.open(alone(readModel), {}, { backend: 'shop', model: 'shop.product' });
+    ledger.bind('r', 'e');
+    ledger.do({ op: 'unbind', recordId: 'r' });
+    await ledger.apply();
+    expect(await readModel.history(ledger.name, { externalId: 'e' }, -1, 10)).toEqual({ revisions: [1, 2], upTo: 2 });
+    await readModel.close();
   });
 
   it('refuses a database of a newer version, one that is none, and a folder that is none', async () => {

@@ -1,32 +1,37 @@
 /** Every statement of the adapter: what is not here is not run, and the plan of each is checked by `query-plan.spec.ts`. */
 import type { SqliteDatabase, SqliteStatement } from '#sqlite';
 import { BINDING_COLUMNS, BINDING_COLUMNS_OF_B, type BindingRow } from './codec.js';
+import type { KnownRow } from './history.js';
+import { GENERATION_STATEMENTS } from './generation-statements.js';
 import { LIST_STATEMENTS } from './list-statements.js';
-import type { CatalogRow, IdempotencyRow, LedgerRow } from './documents.js';
+import type { CatalogRow, IdempotencyRow, LedgerRow, Role } from './documents.js';
 import { sql, type Sql } from './sql.js';
 
 const LEDGER_COLUMNS = 'name, backend, model, generation, checkpoint, hash, at, state';
+const CURRENT = `role = 'current'`;
+const KNOWN = 'number, created_revision, revision';
 const ANY_STATE = 'unbound IN (0, 1)';
 /** A list of keys as JSON. SQLite walks it as a table, which is several times as fast as a statement for each key. */
 const KEYS = 'json_each(?) k CROSS JOIN bindings b';
 
 export const STATEMENTS = {
   ...LIST_STATEMENTS,
+  ...GENERATION_STATEMENTS,
 
   beginRead: sql('BEGIN'),
   endRead: sql('COMMIT'),
 
   // ── Ledgers ──
   insertLedger: sql(
-    `INSERT INTO ledgers (${LEDGER_COLUMNS}, indexes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]') ON CONFLICT (name) DO NOTHING`,
+    `INSERT INTO ledgers (role, ${LEDGER_COLUMNS}, indexes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]') ON CONFLICT DO NOTHING`,
   ),
-  ledger: sql<LedgerRow>(`SELECT ${LEDGER_COLUMNS} FROM ledgers WHERE name = ?`),
-  ledgersAfter: sql<LedgerRow>(`SELECT ${LEDGER_COLUMNS} FROM ledgers WHERE name > ? ORDER BY name LIMIT ?`),
-  ledgerNumber: sql<[number: number]>('SELECT number FROM ledgers WHERE name = ?'),
+  ledger: sql<LedgerRow>(`SELECT ${LEDGER_COLUMNS} FROM ledgers WHERE number = ?`),
+  ledgersAfter: sql<LedgerRow>(`SELECT ${LEDGER_COLUMNS} FROM ledgers WHERE ${CURRENT} AND name > ? ORDER BY name LIMIT ?`),
+  ledgerNumber: sql<[number: number]>(`SELECT number FROM ledgers WHERE ${CURRENT} AND name = ?`),
   ledgerCheckpoint: sql<[checkpoint: number]>('SELECT checkpoint FROM ledgers WHERE number = ?'),
   ledgerIndexes: sql<[indexes: string]>('SELECT indexes FROM ledgers WHERE number = ?'),
-  ledgerProgress: sql<[number: number, generation: string, checkpoint: number, indexes: string]>(
-    'SELECT number, generation, checkpoint, indexes FROM ledgers WHERE name = ?',
+  ledgerProgress: sql<[number: number, role: Role, checkpoint: number, indexes: string]>(
+    'SELECT number, role, checkpoint, indexes FROM ledgers WHERE name = ? AND generation = ?',
   ),
   updateLedger: sql(
     'UPDATE ledgers SET checkpoint = ?, hash = ?, at = ?, local_model = ?, indexes = ?, state = ? WHERE number = ?',
@@ -51,13 +56,56 @@ export const STATEMENTS = {
   byIds: sql<BindingRow>(
     `SELECT ${BINDING_COLUMNS_OF_B} FROM ${KEYS} INDEXED BY bindings_by_id ON b.ledger = ? AND b.${ANY_STATE} AND b.id = k.value`,
   ),
-  ofLocalRecord: sql<[...BindingRow, backend: string, model: string]>(
-    `SELECT ${BINDING_COLUMNS_OF_B}, l.backend, l.model FROM ledgers l CROSS JOIN bindings b INDEXED BY bindings_by_record
-     ON b.record_id = ? AND b.ledger = l.number AND b.unbound <= ? WHERE l.local_model = ? ORDER BY l.name, b.id`,
+  ofLocalRecord: sql<[...BindingRow, backend: string, model: string, ledger: number]>(
+    `SELECT ${BINDING_COLUMNS_OF_B}, l.backend, l.model, l.number FROM ledgers l CROSS JOIN bindings b INDEXED BY bindings_by_record
+     ON b.record_id = ? AND b.ledger = l.number AND b.unbound <= ?
+     WHERE l.${CURRENT} AND l.local_model = ? AND (l.name, b.id) > (?, ?) ORDER BY l.name, b.id LIMIT ?`,
   ),
   newestSyncDate: sql<[syncDate: string]>(
     `SELECT sync_date FROM bindings INDEXED BY bindings_by_sync_date
      WHERE ledger = ? AND unbound = 0 ORDER BY sync_date DESC LIMIT 1`,
+  ),
+
+  // ── History: numbers of bindings, and revisions ──
+  bindingNumber: sql<[number: number]>(
+    `SELECT number FROM bindings INDEXED BY bindings_by_id WHERE ledger = ? AND ${ANY_STATE} AND id = ?`,
+  ),
+  knownByNumber: sql<KnownRow>(`SELECT ${KNOWN} FROM bindings WHERE number = ?`),
+  liveKnownByRecord: sql<KnownRow>(
+    `SELECT ${KNOWN} FROM bindings INDEXED BY bindings_by_record WHERE record_id = ? AND ledger = ? AND unbound = 0`,
+  ),
+  liveKnownByExternalId: sql<KnownRow>(
+    `SELECT ${KNOWN} FROM bindings INDEXED BY bindings_by_external_id WHERE external_id = ? AND ledger = ? AND unbound = 0`,
+  ),
+  unboundByRecord: sql<KnownRow>(
+    `SELECT ${KNOWN} FROM bindings INDEXED BY unbound_by_record
+     WHERE record_id = ? AND ledger = ? AND unbound = 1 AND revision > ? ORDER BY revision LIMIT ?`,
+  ),
+  unboundByExternalId: sql<KnownRow>(
+    `SELECT ${KNOWN} FROM bindings INDEXED BY unbound_by_external_id
+     WHERE external_id = ? AND ledger = ? AND unbound = 1 AND revision > ? ORDER BY revision LIMIT ?`,
+  ),
+  formerRecord: sql<[binding: number, revision: number]>(
+    `SELECT binding, revision FROM history INDEXED BY history_by_former_record
+     WHERE former_record_id = ? AND ledger = ? AND revision > ? ORDER BY revision LIMIT ?`,
+  ),
+  formerExternalId: sql<[binding: number, revision: number]>(
+    `SELECT binding, revision FROM history INDEXED BY history_by_former_external_id
+     WHERE former_external_id = ? AND ledger = ? AND revision > ? ORDER BY revision LIMIT ?`,
+  ),
+  historyOf: sql<[revision: number]>(
+    'SELECT revision FROM history WHERE binding = ? AND revision > ? AND revision <= ? ORDER BY revision LIMIT ?',
+  ),
+  newestRow: sql<[revision: number]>(
+    'SELECT revision FROM history WHERE binding = ? AND revision <= ? ORDER BY revision DESC LIMIT 1',
+  ),
+  // Goes back over the rows of one binding until one has it.
+  newestSetting: sql<[revision: number]>(
+    'SELECT revision FROM history WHERE binding = ? AND revision <= ? AND sets & ? ORDER BY revision DESC LIMIT 1',
+  ),
+  insertHistory: sql(
+    `INSERT INTO history (binding, revision, ledger, sets, former_record_id, former_external_id) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING`,
   ),
 
   // ── Bindings, written ──
@@ -66,7 +114,7 @@ export const STATEMENTS = {
      ON b.ledger = ? AND b.${ANY_STATE} AND b.id = k.value`,
   ),
   insertBinding: sql(
-    `INSERT INTO bindings (ledger, unbound, ${BINDING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO bindings (ledger, unbound, created_revision, ${BINDING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ),
   // An index is written when one of its columns is named, changed or not: so there is a statement for what changes seldom.
   touchBinding: sql('UPDATE bindings SET data = ?, version = ?, revision = ?, updated_at = ? WHERE number = ?'),

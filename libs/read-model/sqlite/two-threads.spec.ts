@@ -31,10 +31,10 @@ let n = 0;
 for (; !stopped; n += 1) {
   const bindings = records.map((recordId, index) => {
     const update = { id: 'b' + index, recordId, externalId: 'e' + n, state: 'bound', version: n + 1, revision: n * records.length + index, updatedAt: at, data: { n } };
-    return { created: n === 0, update: n === 0 ? { ...update, createdAt: at } : update };
+    return n === 0 ? { createdRevision: index, update: { ...update, createdAt: at } } : { update };
   });
   const [after, to] = [n * records.length - 1, (n + 1) * records.length - 1];
-  const result = await readModel.apply({ ledger, generation, after, to, hash: String(n), at, state: UNOPENED, bindings, idempotency: [] });
+  const result = await readModel.apply({ ledger, generation, after, to, hash: String(n), at, state: UNOPENED, bindings, history: [], idempotency: [] });
   if (result !== 'applied') throw new Error(result);
   await breath();
 }

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import type { Stores } from '../../../test/support/read-model/applied-ledger.js';
 import { applying, guarding, opening } from '../../../test/support/read-model/applying.js';
 import { differing } from '../../../test/support/read-model/differing.js';
+import { generations } from '../../../test/support/read-model/generations.js';
+import { remembersHistory } from '../../../test/support/read-model/history.js';
 import { indexing } from '../../../test/support/read-model/indexing.js';
 import { cursors, filtering, paging } from '../../../test/support/read-model/listing.js';
 import { acrossLedgers, deciding, lookingUp } from '../../../test/support/read-model/looking-up.js';
@@ -37,5 +39,7 @@ export function readModelContract(name: string, makeReadModel: MakeReadModel): v
     describe('the position', () => positioning(stores));
     describe('close', () => closing(makeReadModel));
     describe('random histories', () => differing(stores));
+    describe('the past', () => remembersHistory(stores));
+    describe('generations', () => generations(stores));
   });
 }

@@ -3,12 +3,26 @@
  * itself, and nothing holds several together.
  */
 export type Scalar = string | number | boolean | null;
-/** Equal to a scalar, one of several, or a number or string below, or at most, a bound. `null` also matches a field that is not there. */
-export type Condition = Scalar | { in: readonly Scalar[] } | { below: number | string } | { atMost: number };
+/**
+ * Equal to a scalar (a field that is a list: has it as a member), one of several, a number or string below a bound, a number at
+ * most a bound, or one above a bound and at most another. `null` also matches a field that is not there.
+ */
+export type Condition =
+  | Scalar
+  | { in: readonly Scalar[] }
+  | { below: number | string }
+  | { atMost: number }
+  | { above: number; atMost?: number };
 export type Where = { readonly [field: string]: Condition };
 export type Fields = Record<string, unknown>;
 /** `_id` names the document in its collection, for ever. */
 export type StoredDocument = Fields & { _id: string };
+
+/** By a field that every document found has, ascending or descending; `limit` then keeps the first. */
+export interface Order {
+  by: string;
+  descending?: true;
+}
 
 /** One write of a bulk, of one document: fields are set where the document matches, or, in an upsert, where there is none. */
 export interface BulkWrite {
@@ -27,8 +41,11 @@ export interface BulkResult {
 
 export interface DocumentStore {
   get(collection: string, id: string): Promise<StoredDocument | undefined>;
-  /** All documents that match, each as it is when it is come upon: not all of the same moment. Where `limit` cuts off is arbitrary. */
-  find(collection: string, where: Where, limit?: number): Promise<StoredDocument[]>;
+  /**
+   * All documents that match, each as it is when it is come upon: not all of the same moment. Where `limit` cuts off is arbitrary
+   * without an order.
+   */
+  find(collection: string, where: Where, limit?: number, order?: Order): Promise<StoredDocument[]>;
   /** False when the id is taken. */
   insert(collection: string, document: StoredDocument): Promise<boolean>;
   /** Changes the document with this id in one step, if it matches; `raise` sets a number only if it is higher. False when nothing matched. */

@@ -3,6 +3,12 @@
  * stream, and rebuildable from it at any time. `contract.ts` beside this file is the suite that an adapter passes.
  */
 import type { Binding, BindingState, BindingUpdate, IdempotencyRecord, JsonObject, LedgerName, LedgerState } from '#domain';
+import type { HistoryKey, HistoryPage, HistoryRow, StatesAt } from './history.js';
+
+export { readLocalRecordPage } from './local-record-page.js';
+export { MAX_PAGE_BYTES, PageSteps, bytesOf } from './page-size.js';
+export { historyRowOf, HISTORY_FIELDS, MAX_HOLDINGS_OF_RECORD } from './history.js';
+export type { HistoryField, HistoryKey, HistoryPage, HistoryRow, KeyOfHolders, StatesAt, ToldBy } from './history.js';
 
 /** Idempotency records are kept this long. */
 export const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
@@ -34,8 +40,8 @@ export interface OpenedLedger extends LedgerDocument {
 
 /** One write per binding and batch: the newest identity, and everything that the batch's events changed. */
 export interface BindingWrite {
-  /** The batch holds the binding's creation, so `update` is the whole of it. */
-  created: boolean;
+  /** The revision of the binding's creation, where the batch holds it: then `update` is the whole of the binding. */
+  createdRevision?: number;
   update: BindingUpdate;
 }
 
@@ -51,6 +57,8 @@ export interface LedgerBatch {
   at: string;
   state: LedgerState;
   bindings: BindingWrite[];
+  /** A row for each event of a binding but its creation. */
+  history: HistoryRow[];
   idempotency: IdempotencyRecord[];
 }
 
@@ -104,6 +112,13 @@ export interface BindingPage {
   nextCursor: string | null;
 }
 
+/** So many bindings of a record, behind one of them. */
+export interface LocalRecordPage {
+  limit: number;
+  /** By ledger, as `ledgerKey` names it, and id. */
+  after?: { ledger: string; id: string };
+}
+
 export type CatalogKind = 'backend' | 'type' | 'model';
 export interface CatalogDocument {
   id: string;
@@ -112,12 +127,18 @@ export interface CatalogDocument {
   document: JsonObject;
 }
 
-export interface ReadModel {
+/** Whoever projects, where several processes share a read model: one at a time holds the lease. */
+export interface ProjectionLease {
+  /** Takes the lease if it is free, and says so; the holder must be heard of again and again, or it is free for others. */
+  hold(): Promise<boolean>;
+  /** Others need not wait until it is over. */
+  release(): Promise<void>;
+}
+
+export interface ReadModel extends RebuildableReadModel {
   // ── For the projector ──
   /** Makes the ledger's document at checkpoint −1 if there is none, and answers it, with those of other generations to keep up. */
   openLedger(ledger: LedgerName): Promise<OpenedLedger>;
-  /** Applies a batch so that a reader sees all of it or can tell that it is under way. */
-  apply(batch: LedgerBatch): Promise<ApplyResult>;
   /** The position in the whole store up to which every ledger is applied; '' before the first. */
   position(): Promise<string>;
   savePosition(position: string): Promise<void>;
@@ -137,15 +158,26 @@ export interface ReadModel {
   findByRecordIds(ledger: LedgerName, recordIds: readonly string[]): Promise<FoundBindings>;
   findById(ledger: LedgerName, bindingId: string): Promise<Binding | undefined>;
   /** Live bindings of a record in all ledgers of its local model, with `includeUnbound` also former ones; ordered by ledger and id. */
-  findOfLocalRecord(localModel: string, recordId: string, includeUnbound: boolean): Promise<LocatedBinding[]>;
-  /** @throws {ReadModelError} `BAD_CURSOR` */
+  findOfLocalRecord(
+    localModel: string,
+    recordId: string,
+    includeUnbound: boolean,
+    page?: LocalRecordPage,
+  ): Promise<LocatedBinding[]>;
+  /** A page may end early, at `MAX_PAGE_BYTES`. @throws {ReadModelError} `BAD_CURSOR` */
   list(ledger: LedgerName, filter: BindingFilter, limit: number, cursor?: string): Promise<BindingPage>;
   /** The newest sync date of a live binding. */
   newestSyncDate(ledger: LedgerName): Promise<string | null>;
+  /** Revisions of the events that concern a key, after one. */
+  history(ledger: LedgerName, key: HistoryKey, after: number, limit: number): Promise<HistoryPage>;
+  /** The binding, or those that held a key, at a revision, told by their events: live ones and, by binding id, also an unbound one. */
+  statesAt(ledger: LedgerName, key: HistoryKey, revision: number): Promise<StatesAt>;
   catalogDocument(kind: CatalogKind, id: string): Promise<CatalogDocument | undefined>;
   /** By id, after the given one. */
   catalogDocuments(kind: CatalogKind, after: string | undefined, limit: number): Promise<CatalogDocument[]>;
 
+  /** Absent where no other process can share the read model. */
+  lease?(): ProjectionLease;
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -160,7 +192,9 @@ export interface RebuildState {
  * Rebuilding a ledger's documents beside those that answer. Each step can be repeated, by whoever goes on after a crash: begin,
  * apply batches to the new generation until it has caught up, follow, switch over, and after a grace time drop.
  */
-export interface RebuildableReadModel extends Pick<ReadModel, 'apply'> {
+export interface RebuildableReadModel {
+  /** Applies a batch so that a reader sees all of it or can tell that it is under way. */
+  apply(batch: LedgerBatch): Promise<ApplyResult>;
   rebuildState(ledger: LedgerName): Promise<RebuildState>;
   /** Begins a new generation; goes on with one that was begun, and does nothing while a former one is still to be dropped. */
   beginGeneration(ledger: LedgerName): Promise<void>;
@@ -170,6 +204,13 @@ export interface RebuildableReadModel extends Pick<ReadModel, 'apply'> {
   switchGeneration(ledger: LedgerName): Promise<void>;
   /** Drops a former generation; nothing when it was dropped before. */
   dropGeneration(ledger: LedgerName, former: string): Promise<void>;
+  /**
+   * Forgets a ledger, where its documents are not made of its events: it begins anew, and the projector knows no more of it than of a
+   * new one. May be interrupted and repeated.
+   */
+  forgetLedger(ledger: LedgerName): Promise<void>;
+  /** Forgets the catalog and the position: the projector begins with the store's first event, and passes over what ledgers have. */
+  forgetCatalog(): Promise<void>;
 }
 
 export type ReadModelErrorCode = 'UNAVAILABLE' | 'BAD_CURSOR' | 'CLOSED';

@@ -1,8 +1,19 @@
 import { ledgerKey } from '#domain';
-import type { BulkWrite, DocumentStore } from './document-store.js';
-import type { ApplyResult, LedgerBatch } from './port.js';
-import { bindingId, BINDINGS, documentId, keyFields, KEYS, LEDGERS, within } from './stepwise-documents.js';
+import type { BulkWrite, DocumentStore, Fields } from './document-store.js';
+import type { ApplyResult, BindingWrite, LedgerBatch } from './port.js';
+import { bindingId, BINDINGS, documentId, HISTORY, historyId, keyFields, KEYS, LEDGERS, within } from './stepwise-documents.js';
 import type { Generations } from './stepwise-generations.js';
+
+/** What an adapter keeps for its own queries besides. */
+export interface StepwiseExtras {
+  /** Further fields of a binding's document, set together with the others. */
+  fieldsOf(write: BindingWrite, batch: LedgerBatch): Fields;
+  /**
+   * Called when a batch's documents are written and its checkpoint is not: does what the batch asks of documents that it has
+   * no write for. May be interrupted and repeated.
+   */
+  written(batch: LedgerBatch): Promise<void>;
+}
 
 /**
  * Applies a batch without a transaction, in steps that may be repeated, interrupted or overtaken after each write: raise
@@ -12,16 +23,23 @@ export async function applyStepwise(
   documents: DocumentStore,
   generations: Generations,
   batch: LedgerBatch,
+  extras?: StepwiseExtras,
 ): Promise<ApplyResult> {
   const { ledger, generation, after, to, hash, at, state } = batch;
   if (!(await announce(documents, generations, batch))) return 'superseded';
   const scope = within(ledger, generation);
-  const bindings = batch.bindings.map(({ created, update }) => ({
-    id: bindingId(ledger, generation, update.id),
+  const bindings = batch.bindings.map((binding) => ({
+    id: bindingId(ledger, generation, binding.update.id),
     // Not `version − 1`: a folded write, or one after an interruption, follows on any older version.
-    where: { version: { below: update.version } },
-    set: { ...scope, ...update },
-    upsert: created,
+    where: { version: { below: binding.update.version } },
+    set: { ...scope, ...binding.update, ...createdAt(binding), ...extras?.fieldsOf(binding, batch) },
+    upsert: binding.createdRevision !== undefined,
+  }));
+  const history = batch.history.map((row) => ({
+    id: historyId(ledger, generation, row.revision),
+    where: {},
+    set: { ...scope, ...row },
+    upsert: true,
   }));
   const keys = batch.idempotency.map((record) => ({
     id: bindingId(ledger, generation, record.scopedKey),
@@ -29,13 +47,27 @@ export async function applyStepwise(
     set: { ...scope, ...keyFields(record) },
     upsert: true,
   }));
+  // Before the documents: what they no longer say of the time before, the rows say already.
+  await write(documents, HISTORY, history);
   const missed = await write(documents, BINDINGS, bindings);
   await write(documents, KEYS, keys);
-  if (missed && !(await allThere(documents, bindings)) && (await wasDropped(generations, batch))) return 'superseded';
+  if (missed && !(await allThere(documents, bindings)) && (await wasDropped(generations, batch)))
+    return leave(generations, batch);
+  await extras?.written(batch);
   const set = { checkpoint: to, hash, at, state };
   return (await documents.update(LEDGERS, documentId(ledger, generation), { checkpoint: after }, { set }))
     ? 'applied'
-    : 'superseded';
+    : leave(generations, batch);
+}
+
+/** If the generation was dropped while it was written to, what was written since would never be read, and never go. */
+async function leave(generations: Generations, { ledger, generation }: LedgerBatch): Promise<ApplyResult> {
+  if ((await generations.document(ledger, generation)) === undefined) await generations.sweep(ledger, generation);
+  return 'superseded';
+}
+
+function createdAt({ createdRevision }: BindingWrite): Fields {
+  return createdRevision === undefined ? {} : { createdRevision };
 }
 
 /**

@@ -6,6 +6,8 @@ import type { DecisionKeys, LedgerDocument } from './port.js';
 export const BINDINGS = 'bindings';
 export const LEDGERS = 'ledgers';
 export const KEYS = 'keys';
+/** A document per event of a binding after its creation. */
+export const HISTORY = 'history';
 /** One document per ledger, which says which generation is current. */
 export const POINTERS = 'generations';
 
@@ -49,11 +51,27 @@ export function toLedgerDocument({ _id, backend, model, ...fields }: StoredDocum
   return { ledger: { backend, model }, ...fields } as unknown as GenerationDocument;
 }
 
+/** A ledger's document as it is answered: which generation follows it is the read model's own business. */
+export function withoutSuccessor<T extends GenerationDocument>({ successor: _, ...document }: T): Omit<T, 'successor'> {
+  return document;
+}
+
 export function toPointer({ _id, ...fields }: StoredDocument): Pointer {
   return fields as unknown as Pointer;
 }
 
-export function toBinding({ _id, backend: _b, model: _m, generation: _g, ...fields }: StoredDocument): Binding {
+export function historyId(ledger: LedgerName, generation: string, revision: number): string {
+  return `${ledgerKey(ledger)} ${generation} ${revision}`;
+}
+
+export function toBinding({
+  _id,
+  backend: _b,
+  model: _m,
+  generation: _g,
+  createdRevision: _c,
+  ...fields
+}: StoredDocument): Binding {
   return fields as unknown as Binding;
 }
 

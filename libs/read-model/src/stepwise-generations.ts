@@ -5,12 +5,14 @@ import {
   BINDINGS,
   documentId,
   emptyDocument,
+  HISTORY,
   KEYS,
   LEDGERS,
   POINTERS,
   toLedgerDocument,
   toPointer,
   within,
+  withoutSuccessor,
   type GenerationDocument,
   type Pointer,
 } from './stepwise-documents.js';
@@ -25,6 +27,8 @@ const FIRST_GENERATION: Pointer = { current: '1', building: null, former: null, 
 const MAX_KNOWN_LEDGERS = 10_000;
 const MAX_LOOKS = 20;
 const DROP_AT_ONCE = 1_000;
+/** Generations that are looked through for what was written after they were dropped. */
+const MAX_SWEPT = 4;
 
 /**
  * The generations of a ledger's documents. A rebuild makes a new one beside the current one; from when it has caught up, every
@@ -79,7 +83,7 @@ export class Generations {
       const pointer = (await this.pointer(ledger)) ?? (await this.create(ledger));
       const current = await this.document(ledger, pointer.current);
       if (current === undefined) continue;
-      const opened: OpenedLedger = current;
+      const opened: OpenedLedger = withoutSuccessor(current);
       const next = current.successor === pointer.building ? await this.documentOf(ledger, pointer.building) : undefined;
       const former = await this.documentOf(ledger, pointer.former);
       if (next !== undefined) opened.next = next;
@@ -92,7 +96,11 @@ export class Generations {
   private async create(ledger: LedgerName): Promise<Pointer> {
     await this.documents.insert(LEDGERS, emptyDocument(ledger, FIRST_GENERATION.current, UNOPENED));
     await this.documents.insert(POINTERS, { _id: ledgerKey(ledger), ...FIRST_GENERATION });
-    return (await this.pointer(ledger)) ?? FIRST_GENERATION;
+    const pointer = (await this.pointer(ledger)) ?? FIRST_GENERATION;
+    // Others may have made it, and rebuilt the ledger, since this instance found none.
+    const unused = unusedOf(pointer).includes(FIRST_GENERATION.current);
+    if (unused) await this.documents.remove(LEDGERS, within(ledger, FIRST_GENERATION.current), 1);
+    return pointer;
   }
 
   private async documentOf(ledger: LedgerName, generation: string | null): Promise<LedgerDocument | undefined> {
@@ -107,8 +115,10 @@ export class Generations {
 
   /** Begins a generation beside the current one, or completes what an interrupted beginning left. */
   async begin(ledger: LedgerName): Promise<void> {
-    const { last, building, former } = (await this.pointer(ledger)) ?? (await this.create(ledger));
+    const pointer = (await this.pointer(ledger)) ?? (await this.create(ledger));
+    const { last, building, former } = pointer;
     if (former !== null) return;
+    for (const unused of unusedOf(pointer)) await this.sweep(ledger, unused);
     const generation = building ?? String(last + 1);
     if (building === null) {
       const reserved = { building: generation, last: last + 1 };
@@ -146,12 +156,47 @@ export class Generations {
 
   /** Drops a former generation. Its ledger document goes first: whoever does not find that starts over, and misses nothing that is gone. */
   async drop(ledger: LedgerName, former: string): Promise<void> {
-    if ((await this.pointer(ledger))?.former !== former) return;
+    const pointer = await this.pointer(ledger);
+    if (pointer !== undefined && unusedOf(pointer).includes(former)) await this.sweep(ledger, former);
+    if (pointer?.former !== former) return;
     const scope = within(ledger, former);
     await this.documents.remove(LEDGERS, scope, 1);
-    for (const collection of [BINDINGS, KEYS]) {
-      while ((await this.documents.remove(collection, scope, DROP_AT_ONCE)) > 0);
-    }
+    await this.sweep(ledger, former);
     await this.documents.update(POINTERS, ledgerKey(ledger), { former }, { set: { former: null } });
   }
+
+  /** Drops all generations at once, and begins with an empty one that has a new name. */
+  async forgetAll(ledger: LedgerName): Promise<void> {
+    const pointer = await this.pointer(ledger);
+    if (pointer === undefined) return;
+    const { current, building, former, last } = pointer;
+    const fresh = String(last + 1);
+    await this.documents.insert(LEDGERS, emptyDocument(ledger, fresh, UNOPENED));
+    const begun = { current: fresh, building: null, former: null, last: last + 1 };
+    if (!(await this.documents.update(POINTERS, ledgerKey(ledger), { current, building, former, last }, { set: begun })))
+      throw new Error(`the generations of ${ledgerKey(ledger)} were changed while it was forgotten`);
+    this.forget(ledger);
+    for (const generation of [current, building, former]) {
+      if (generation === null) continue;
+      await this.documents.remove(LEDGERS, within(ledger, generation), 1);
+      await this.sweep(ledger, generation);
+    }
+  }
+
+  /**
+   * Removes the documents of a generation whose ledger document is gone. A projector that was in the middle of a batch may have written
+   * some after it was dropped: it calls this itself when it notices, and what a crash leaves goes with the next rebuild.
+   */
+  async sweep(ledger: LedgerName, generation: string): Promise<void> {
+    const scope = within(ledger, generation);
+    for (const collection of [BINDINGS, KEYS, HISTORY]) {
+      while ((await this.documents.remove(collection, scope, DROP_AT_ONCE)) > 0);
+    }
+  }
+}
+
+/** The newest of the generations that were dropped; older ones were swept by the rebuilds since. */
+function unusedOf({ current, building, former, last }: Pointer): string[] {
+  const newest = Array.from({ length: Math.min(last, MAX_SWEPT + 1) }, (_, index) => String(last - index));
+  return newest.filter((generation) => generation !== current && generation !== building && generation !== former);
 }

@@ -4,6 +4,7 @@
  */
 import { ledgerKey, type Binding, type LedgerName } from '#domain';
 import type { DocumentStore } from './document-store.js';
+import type { HistoryKey, HistoryPage, StatesAt } from './history.js';
 import {
   ReadModelError,
   type ApplyResult,
@@ -17,12 +18,23 @@ import {
   type RebuildableReadModel,
   type RebuildState,
 } from './port.js';
-import { applyStepwise } from './stepwise-apply.js';
-import { bindingId, BINDINGS, KEYS, queriesOf, toBinding, toIdempotencyRecord, within } from './stepwise-documents.js';
+import { applyStepwise, type StepwiseExtras } from './stepwise-apply.js';
+import {
+  bindingId,
+  BINDINGS,
+  KEYS,
+  queriesOf,
+  toBinding,
+  toIdempotencyRecord,
+  within,
+  withoutSuccessor,
+} from './stepwise-documents.js';
 import { Generations } from './stepwise-generations.js';
+import { StepwiseHistory } from './stepwise-history.js';
 import { StepwiseLookup, type ReadTail } from './stepwise-lookup.js';
 
 export * from './document-store.js';
+export type { StepwiseExtras } from './stepwise-apply.js';
 export type { Generations } from './stepwise-generations.js';
 export type { ReadTail } from './stepwise-lookup.js';
 
@@ -32,6 +44,7 @@ export interface StepwiseTools {
   clock(): number;
   /** How long an instance relies on what it knows of a generation; a former one is dropped later than that. */
   knowledgeMs: number;
+  extras?: StepwiseExtras;
 }
 
 type StepwiseMethods =
@@ -43,19 +56,25 @@ type StepwiseMethods =
   | 'findByExternalId'
   | 'findByExternalIds'
   | 'findByRecordIds'
-  | 'findById';
+  | 'findById'
+  | 'history'
+  | 'statesAt';
 
 const MAX_LOOKS = 20;
 
-export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, RebuildableReadModel {
+export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, Omit<RebuildableReadModel, 'forgetCatalog'> {
   readonly generations: Generations;
   private readonly documents: DocumentStore;
   private readonly lookup: StepwiseLookup;
+  private readonly past: StepwiseHistory;
+  private readonly extras: StepwiseExtras | undefined;
 
-  constructor({ documents, readTail, clock, knowledgeMs }: StepwiseTools) {
+  constructor({ documents, readTail, clock, knowledgeMs, extras }: StepwiseTools) {
     this.documents = documents;
+    this.extras = extras;
     this.generations = new Generations(documents, clock, knowledgeMs);
     this.lookup = new StepwiseLookup(documents, this.generations, readTail);
+    this.past = new StepwiseHistory(documents, this.generations);
   }
 
   openLedger(ledger: LedgerName): Promise<OpenedLedger> {
@@ -63,7 +82,7 @@ export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, Rebu
   }
 
   apply(batch: LedgerBatch): Promise<ApplyResult> {
-    return applyStepwise(this.documents, this.generations, batch);
+    return applyStepwise(this.documents, this.generations, batch, this.extras);
   }
 
   forgetIdempotency(before: string, limit: number): Promise<number> {
@@ -82,7 +101,7 @@ export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, Rebu
       const bindings = await this.bindings(ledger, generation, keys);
       const idempotency = await this.idempotency(ledger, generation, keys.scopedKeys);
       if ((await this.generations.pointer(ledger))?.current === generation && document !== undefined) {
-        return { document, bindings, idempotency };
+        return { document: withoutSuccessor(document), bindings, idempotency };
       }
     }
     throw switchedTooOften(ledger);
@@ -94,7 +113,7 @@ export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, Rebu
       const known = await this.generations.knownCurrent(ledger);
       if (known === undefined) return undefined;
       const document = await this.generations.document(ledger, known.generation);
-      if (document !== undefined && this.generations.isYoung(known)) return document;
+      if (document !== undefined && this.generations.isYoung(known)) return withoutSuccessor(document);
       this.generations.forget(ledger);
     }
     throw switchedTooOften(ledger);
@@ -120,6 +139,10 @@ export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, Rebu
     return this.generations.drop(ledger, former);
   }
 
+  forgetLedger(ledger: LedgerName): Promise<void> {
+    return this.generations.forgetAll(ledger);
+  }
+
   findByExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined> {
     return this.lookup.byExternalId(ledger, externalId);
   }
@@ -134,6 +157,14 @@ export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, Rebu
 
   findById(ledger: LedgerName, id: string): Promise<Binding | undefined> {
     return this.lookup.byId(ledger, id);
+  }
+
+  history(ledger: LedgerName, key: HistoryKey, after: number, limit: number): Promise<HistoryPage> {
+    return this.past.history(ledger, key, after, limit);
+  }
+
+  statesAt(ledger: LedgerName, key: HistoryKey, revision: number): Promise<StatesAt> {
+    return this.past.statesAt(ledger, key, revision);
   }
 
   private async bindings(ledger: LedgerName, generation: string, keys: DecisionKeys): Promise<Binding[]> {

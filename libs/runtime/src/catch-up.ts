@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { refuse, type Refusal } from '#domain';
-import type { Position } from '#event-store';
+import type { EventStore, Position } from '#event-store';
 import type { ReadModel } from '#read-model';
 
 /** A start waits so long for the read model, so that the little it is behind after a crash is never seen. */
 const WAIT_AT_START_MS = 2_000;
 const LOOK_EVERY_MS = 50;
+/** The store is asked less often: it may have to search what others wrote. */
+const LOOKS_BEFORE_STORE = 20;
 
 /**
  * While a read model is made anew, it knows less than was bound: until it has reached what the store held at the start,
@@ -16,8 +18,11 @@ export class CatchUp {
   private readonly ended = new AbortController();
   private following: Promise<void> | undefined;
 
+  /** `end`: of the store at the start. Behind the last event of a ledger it may hold those of others. */
   constructor(
-    private readonly readModel: ReadModel,
+    private readonly readModel: Pick<ReadModel, 'position'>,
+    private readonly store: Pick<EventStore, 'readAll'>,
+    private readonly followed: readonly string[],
     private readonly end: Position,
   ) {}
 
@@ -40,13 +45,21 @@ export class CatchUp {
   }
 
   private async follow(stuck: () => boolean): Promise<void> {
-    while (!this.ended.signal.aborted) {
-      const reached = await this.readModel.position().catch(() => undefined);
-      if ((reached !== undefined && reached >= this.end) || stuck()) {
+    for (let look = 0; !this.ended.signal.aborted; look += 1) {
+      if (stuck() || (await this.hasArrived(look % LOOKS_BEFORE_STORE === 0).catch(() => false))) {
         this.behind = false;
         return;
       }
       await sleep(LOOK_EVERY_MS, undefined, { signal: this.ended.signal }).catch(() => undefined);
     }
+  }
+
+  /** At the end, or with nothing that concerns a ledger between it and the end. */
+  private async hasArrived(askStore: boolean): Promise<boolean> {
+    const reached = await this.readModel.position();
+    if (reached >= this.end) return true;
+    if (!askStore) return false;
+    const { events, end } = await this.store.readAll({ after: reached, streamPrefixes: this.followed, limit: 1 });
+    return events.length === 0 && end;
   }
 }

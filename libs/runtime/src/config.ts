@@ -1,9 +1,13 @@
 /** How a ledger is opened: which stores, where, and with which limits. */
 import type { LedgerLimits, WriterObserver } from '#ledger';
+import type { Stores } from './stores.js';
 
 export interface LedgerConfig {
+  /** Stores that are open already, instead of those below. The ledger closes them. */
+  stores?: Stores;
   /** Folder of the embedded store, or `:memory:`. Default: `./data`. */
   data?: string;
+  /** Connection string of EventStoreDB. With it goes `mongodbUrl`; without both, the embedded store is used. */
   eventStoreUrl?: string;
   mongodbUrl?: string;
   streamPrefix?: string;
@@ -11,7 +15,9 @@ export interface LedgerConfig {
   secretKey?: string;
   limits?: Partial<LedgerLimits>;
   observer?: WriterObserver;
-  /** Where the embedded store's blocking work is done: in worker threads (for a program that runs from its build), or in this one. */
+  /** How long the former documents of a ledger are kept up after a rebuild: longer than any instance relies on what it knows of them. */
+  generationGraceMs?: number;
+  /** Where blocking work is done: in worker threads (for a program that runs from its build), or in this one. */
   threads?: 'workers' | 'none';
 }
 
@@ -41,12 +47,7 @@ export function configFromEnvironment(environment: Record<string, string | undef
 export function checkConfig({ eventStoreUrl, mongodbUrl, streamPrefix = '' }: LedgerConfig): void {
   if ((eventStoreUrl === undefined) !== (mongodbUrl === undefined)) {
     const [given, missing] = eventStoreUrl === undefined ? ['MONGODB_URL', 'EVENTSTORE_URL'] : ['EVENTSTORE_URL', 'MONGODB_URL'];
-    throw new LedgerConfigError(
-      `${given} is set but ${missing} is not: both are needed, and this version has the embedded store only; unset it`,
-    );
-  }
-  if (eventStoreUrl !== undefined) {
-    throw new LedgerConfigError('EVENTSTORE_URL and MONGODB_URL: this version has the embedded store only; unset both');
+    throw new LedgerConfigError(`${given} is set but ${missing} is not: set both, or neither for the embedded store`);
   }
   if (!PREFIX.test(streamPrefix)) {
     throw new LedgerConfigError(

@@ -1,29 +1,37 @@
 /** Puts a ledger together from its configuration: stores, writer, projector, backends and catalog. */
+import { LedgerAudit } from '#audit';
 import { isRefusal, ledgerKey, refuse, type LedgerName, type Refusal } from '#domain';
-import { EventStoreError, type EventStore } from '#event-store';
-import { openSqliteEventStore } from '#event-store/sqlite';
+import type { EventStore } from '#event-store';
 import {
   BindingLedger,
   ControlPlane,
   DEFAULT_LIMITS,
   KeyRing,
+  PastQueries,
   ProjectionProgress,
-  readLedgerEvent,
   StreamNames,
   type BackendService,
   type CatalogService,
   type LedgerQueries,
+  type PastTools,
   type Resumption,
 } from '#ledger';
 import type { ReadModel } from '#read-model';
-import { openSqliteReadModel, READ_MODEL_FILE } from '#read-model/sqlite';
+import { SubscriberOperations } from '#subscriptions';
 import type { Vault } from '#vault';
-import { openSqliteVault } from '#vault/sqlite';
 import { CatchUp } from './catch-up.js';
-import { checkConfig, DEFAULT_DATA_FOLDER, LedgerConfigError, type LedgerConfig } from './config.js';
+import { checkReadModel } from './check-read-model.js';
+import { checkConfig, LedgerConfigError, type LedgerConfig } from './config.js';
 import { projectInThread, projectInWorker, type Projection } from './projection.js';
+import { Rebuilds } from './rebuilds.js';
+import { closeAll, openStores, type OpenStores, type Stores } from './stores.js';
 
+export * from './audit.js';
 export * from './config.js';
+export type { RebuildProgress, RebuildReport, Rebuilt } from './rebuild.js';
+export * from './rebuilder.js';
+export type { Rebuilds } from './rebuilds.js';
+export type { Stores } from './stores.js';
 
 export interface LedgerHealth {
   /** False when commands or answers cannot be relied on; `reasons` says why. */
@@ -35,12 +43,20 @@ export interface LedgerHealth {
 export interface OpenedLedger {
   ledger: BindingLedger;
   queries: LedgerQueries;
+  past: PastQueries;
+  /** Verification, digests of all ledgers, and export. */
+  audit: LedgerAudit;
+  /** Makes the documents of a ledger anew, while it goes on. */
+  rebuilds: Rebuilds;
   catalog: CatalogService;
   backends: BackendService;
   store: EventStore;
   readModel: ReadModel;
+  vault: Vault;
   streams: StreamNames;
   progress: ProjectionProgress;
+  /** Durable subscribers as operators see them, wherever they run. */
+  subscribers: SubscriberOperations;
   /** Ledgers of a local model on all backends, from the streams. */
   ledgersOfLocalModel(localModel: string): Promise<LedgerName[]>;
   /** Settles when what a crash interrupted has been completed, as far as it can be. */
@@ -50,12 +66,10 @@ export interface OpenedLedger {
   close(): Promise<void>;
 }
 
-const MEMORY = ':memory:';
-
 /** @throws {LedgerConfigError | EventStoreError} with a message for the operator. */
 export async function openLedger(config: LedgerConfig): Promise<OpenedLedger> {
   checkConfig(config);
-  const stores = await openEmbedded(config);
+  const stores = await openStores(config);
   try {
     return await assemble(config, stores);
   } catch (error) {
@@ -64,31 +78,10 @@ export async function openLedger(config: LedgerConfig): Promise<OpenedLedger> {
   }
 }
 
-interface Stores {
-  store: EventStore;
-  readModel: ReadModel;
-  vault: Vault;
-}
-
-async function openEmbedded({ data = DEFAULT_DATA_FOLDER, threads }: LedgerConfig): Promise<Stores> {
-  const appendIn = threads === 'none' ? 'thread' : 'worker';
-  const store = await openSqliteEventStore({ folder: data, appendIn });
-  const opened: { close(): Promise<void> }[] = [store];
-  try {
-    const vault = await openSqliteVault({ folder: data });
-    opened.unshift(vault);
-    const readModel = await openSqliteReadModel(data === MEMORY ? { memory: true } : { folder: data });
-    return { store, readModel, vault };
-  } catch (error) {
-    await closeAll(opened);
-    throw error;
-  }
-}
-
-async function assemble(config: LedgerConfig, { store, readModel, vault }: Stores): Promise<OpenedLedger> {
-  const { data = DEFAULT_DATA_FOLDER } = config;
+async function assemble(config: LedgerConfig, stores: OpenStores): Promise<OpenedLedger> {
+  const { store, readModel, vault, elsewhere } = stores;
   const streams = new StreamNames(config.streamPrefix);
-  await checkReadModel(store, readModel, streams, data);
+  await checkReadModel(stores, streams);
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   const progress = new ProjectionProgress(readModel);
   const amender: { ledger?: BindingLedger } = {};
@@ -101,7 +94,8 @@ async function assemble(config: LedgerConfig, { store, readModel, vault }: Store
     amender: { amend: (name, amend, context) => (amender.ledger as BindingLedger).amend(name, amend, context) },
   });
   const { catalog, backends } = plane;
-  const catchUp = new CatchUp(readModel, await store.endPosition());
+  const check = (name: LedgerName) => checkLedger(name, backends, catalog);
+  const catchUp = new CatchUp(readModel, store, streams.followed(), await store.endPosition());
   const ledger = (amender.ledger = new BindingLedger({
     store,
     readModel,
@@ -109,32 +103,73 @@ async function assemble(config: LedgerConfig, { store, readModel, vault }: Store
     progress,
     open: backends.registerLedger,
     notYet: () => catchUp.refusal,
-    check: (name) => checkLedger(name, backends, catalog),
+    check,
     problemsOf: plane.schemas.problemsOfData,
     limits,
     observer: config.observer,
   }));
-  const inThread = data === MEMORY || config.threads === 'none';
-  const projection = inThread
-    ? projectInThread({ store, readModel, streams, progress }, limits.projectionEvents)
-    : projectInWorker({ folder: data, prefix: streams.prefix, maxEvents: limits.projectionEvents }, progress);
+  const maxEvents = limits.projectionEvents;
+  const projection = projectionOf({ store, readModel, streams, progress }, elsewhere, maxEvents);
   await catchUp.begin(() => projection.troubles().some(({ passing }) => passing !== true));
   const resumed = plane.resumeFanOuts();
+  const rebuilds = new Rebuilds({ store, readModel, streams, elsewhere, maxEvents, check, graceMs: config.generationGraceMs });
+  rebuilds.resume();
   let closing: Promise<void> | undefined;
   return {
     ledger,
     queries: ledger.queries,
+    past: pastOf({ store, readModel, streams }, ledger, plane),
+    audit: auditOf({ store, readModel, streams }, plane),
+    rebuilds,
     catalog,
     backends,
     store,
     readModel,
+    vault,
     streams,
     progress,
+    subscribers: new SubscriberOperations({ vault, store, streams, positions: ledger.queries.positions }),
     ledgersOfLocalModel: (localModel) => plane.ledgersOfLocalModel(localModel),
     resumed,
-    health: () => healthOf({ store, readModel }, ledger, projection, catchUp),
-    close: () => (closing ??= catchUp.stop().then(() => closeInOrder(ledger, resumed, projection, [readModel, vault, store]))),
+    health: () => healthOf({ store, readModel }, { ledger, plane }, projection, catchUp),
+    close: () =>
+      (closing ??= Promise.all([catchUp.stop(), rebuilds.stop()]).then(() =>
+        closeInOrder(ledger, resumed, projection, [readModel, vault, store]),
+      )),
   };
+}
+
+function projectionOf(
+  parts: Parameters<typeof projectInThread>[0],
+  elsewhere: OpenStores['elsewhere'],
+  maxEvents: number,
+): Projection {
+  if (elsewhere === undefined) return projectInThread(parts, maxEvents);
+  return projectInWorker({ stores: elsewhere, prefix: parts.streams.prefix, maxEvents }, parts.progress);
+}
+
+function auditOf(parts: Pick<PastTools, 'store' | 'readModel' | 'streams'>, plane: ControlPlane): LedgerAudit {
+  return new LedgerAudit({
+    ...parts,
+    problemsOf: plane.schemas.problemsOfData,
+    ledgers: () => plane.ledgers(),
+    check: (name) => checkLedger(name, plane.backends, plane.catalog),
+  });
+}
+
+function pastOf(
+  parts: Pick<PastTools, 'store' | 'readModel' | 'streams'>,
+  { queries, limits }: BindingLedger,
+  plane: ControlPlane,
+): PastQueries {
+  const { clockToleranceMs, commandTimeoutMs } = limits;
+  return new PastQueries({
+    ...parts,
+    queries,
+    ledgersOfLocalModel: (localModel) => plane.ledgersOfLocalModel(localModel, { retired: true }),
+    clock: () => Date.now(),
+    youngestMs: clockToleranceMs + commandTimeoutMs,
+  });
 }
 
 /** First those who write, then those who follow, then the stores themselves. */
@@ -148,10 +183,6 @@ async function closeInOrder(
   await resumed;
   await projection.stop();
   await closeAll(stores);
-}
-
-async function closeAll(closable: { close(): Promise<void> }[]): Promise<void> {
-  for (const each of closable) await each.close();
 }
 
 function keysFrom(secretKey: string | undefined): KeyRing {
@@ -177,23 +208,9 @@ async function checkLedger(
   );
 }
 
-/** The hash at each checkpoint must be that of the event there: otherwise one of the two files was restored or exchanged. */
-async function checkReadModel(store: EventStore, readModel: ReadModel, streams: StreamNames, data: string): Promise<void> {
-  for (const { ledger, checkpoint, hash } of await readModel.ledgerDocuments()) {
-    if (checkpoint < 0) continue;
-    const [event] = await store.readStream(streams.ledger(ledger), { after: checkpoint - 1, limit: 1 });
-    if (event !== undefined && readLedgerEvent(event).metadata.hash === hash) continue;
-    throw new EventStoreError(
-      'UNAVAILABLE',
-      `The read model in ${data} does not belong to its events (ledger ${ledgerKey(ledger)} differs at revision ${checkpoint}): ` +
-        `delete ${READ_MODEL_FILE}, which is made anew from the events at the next start`,
-    );
-  }
-}
-
 async function healthOf(
   { store, readModel }: Pick<Stores, 'store' | 'readModel'>,
-  ledger: BindingLedger,
+  { ledger, plane }: { ledger: BindingLedger; plane: ControlPlane },
   projection: Projection,
   catchUp: CatchUp,
 ): Promise<LedgerHealth> {
@@ -206,6 +223,7 @@ async function healthOf(
       .ping()
       .catch((error: unknown) => reasons.push(`${name}: ${error instanceof Error ? error.message : String(error)}`));
   }
+  if (plane.trouble !== undefined) reasons.push(`backends and catalog: ${plane.trouble}`);
   for (const { ledger: of, reason } of ledger.writerTroubles()) reasons.push(`ledger ${ledgerKey(of)}: ${reason}`);
   for (const { stream, revision, reason } of projection.troubles())
     reasons.push(stream === '' ? `projection: ${reason}` : `projection of ${stream}@${revision}: ${reason}`);

@@ -1,16 +1,14 @@
-/** The thread in which an embedded ledger is projected. It opens the same files, and tells the main thread how far it is. */
+/** The thread in which a ledger is projected. It opens the same stores, and tells the main thread how far it is. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openSqliteEventStore } from '#event-store/sqlite';
 import { ProjectionProgress, StreamNames } from '#ledger';
-import { openSqliteReadModel } from '#read-model/sqlite';
 import { projectInThread, type ProjectionMessage, type ProjectionWorkerData } from './projection.js';
+import { openElsewhere } from './stores.js';
 
 const TROUBLES_EVERY_MS = 500;
 
 async function main(): Promise<void> {
-  const { folder, prefix, maxEvents } = workerData as ProjectionWorkerData;
-  const store = await openSqliteEventStore({ folder, readOnly: true });
-  const readModel = await openSqliteReadModel({ folder });
+  const { stores, prefix, maxEvents } = workerData as ProjectionWorkerData;
+  const { store, readModel } = await openElsewhere(stores, prefix);
   const send = (message: ProjectionMessage) => parentPort?.postMessage(message);
   const progress = new ProjectionProgress(readModel);
   progress.report = (ledger, checkpoint, at) => send({ kind: 'applied', ledger, checkpoint, at });

@@ -29,3 +29,30 @@ it('tells why it applies nothing while the read model cannot be written, and no 
   save.mockRestore();
   await vi.waitFor(() => expect(troubles()).toEqual([]), 10_000);
 });
+
+it('is not disturbed by streams of others, nor by those of another prefix or of the store itself', async () => {
+  const store: EventStore = await openSqliteEventStore({ folder: ':memory:' });
+  const readModel = await openSqliteReadModel({ memory: true });
+  opened.push(store, readModel);
+  const progress = new ProjectionProgress(readModel);
+  projection = projectInThread({ store, readModel, streams: new StreamNames('live-'), progress }, 100);
+  // Each would stop the projection, were it followed: no version knows their type.
+  for (const stream of [
+    'orders-1',
+    'ledger-shop/a',
+    'test-ledger-shop/a',
+    'live-orders-1',
+    '$live-ledger-shop/a',
+    'live-ledgers',
+  ]) {
+    await store.append(stream, -1, [{ id: crypto.randomUUID(), type: 'OrderPlaced', data: {}, metadata: {} }]);
+  }
+  const end = await store.endPosition();
+  await vi.waitFor(async () => expect((await readModel.position()) >= end).toBe(true), 10_000);
+  expect(projection.troubles()).toEqual([]);
+  await store.append('live-ledger-shop/a', -1, [{ id: crypto.randomUUID(), type: 'OrderPlaced', data: {}, metadata: {} }]);
+  await vi.waitFor(
+    () => expect(projection?.troubles()).toMatchObject([{ reason: expect.stringContaining('OrderPlaced') }]),
+    10_000,
+  );
+});

@@ -4,6 +4,8 @@ import type { LedgerName } from '#domain';
 import type { EventStore } from '#event-store';
 import { Projector, projectCatalog, type ProjectionProgress, type ProjectionTrouble, type StreamNames } from '#ledger';
 import type { ReadModel } from '#read-model';
+import { whileHeld } from './lease.js';
+import type { StoresElsewhere } from './stores.js';
 
 /** A projector at work: in this thread, or in one of its own. */
 export interface Projection {
@@ -29,7 +31,9 @@ export function projectInThread(
     sleep: (ms) => sleep(ms),
     maxEvents,
   });
-  const running = projector.run(ending.signal).catch((error: unknown) => {
+  const lease = readModel.lease?.();
+  const run = (signal: AbortSignal) => projector.run(signal);
+  const running = (lease === undefined ? run(ending.signal) : whileHeld(lease, run, ending.signal)).catch((error: unknown) => {
     own.push({ stream: '', revision: -1, reason: error instanceof Error ? error.message : String(error) });
   });
   return {
@@ -45,7 +49,7 @@ export function projectInThread(
 }
 
 export interface ProjectionWorkerData {
-  folder: string;
+  stores: StoresElsewhere;
   prefix: string;
   maxEvents: number;
 }

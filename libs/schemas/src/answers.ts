@@ -88,7 +88,9 @@ export const commandLineAnswer = z
 export const bindingPage = z
   .object({ items: z.array(bindingAnswer), nextCursor: z.string().nullable() })
   .meta({ id: 'BindingPage' });
-export const bindingList = z.object({ items: z.array(bindingAnswer) }).meta({ id: 'BindingList' });
+export const bindingList = z
+  .object({ items: z.array(bindingAnswer), nextCursor: z.string().nullable() })
+  .meta({ id: 'BindingList' });
 
 export const lookupAnswer = z
   .object({
@@ -155,6 +157,9 @@ export const recordDeletionAnswer = z
   .object({
     unbound: z.array(bindingAnswer),
     refused: z.array(z.object({ ledger: z.string(), code: z.string(), detail: z.string() })),
+    revisions: z
+      .array(z.object({ ledger: z.string(), revision: z.int() }))
+      .meta({ description: 'Of each ledger in which something was unbound, what a read must include to see it.' }),
   })
   .meta({ id: 'RecordDeletion' });
 
@@ -221,6 +226,10 @@ export const backendEventAnswer = z
     onBehalfOf: z.string().optional(),
     correlationId: z.string(),
     reason: z.string().optional(),
+    changed: z
+      .record(z.string(), z.object({ from: z.unknown(), to: z.unknown() }))
+      .optional()
+      .meta({ description: 'Members of the backend that the event changed, before and after it.' }),
   })
   .meta({ id: 'BackendEvent' });
 export const backendEventPage = z.object({ items: z.array(backendEventAnswer), nextCursor }).meta({ id: 'BackendEventPage' });

@@ -3,7 +3,15 @@ import { z } from 'zod';
 import { parseName, refuse, type Refusal } from '#domain';
 import { causeSchema } from './commands.js';
 import { refusalOfIssues } from './problems.js';
-import { bindingIdSchema, countTextSchema, flagTextSchema, idTextSchema, instantSchema, reasonSchema } from './values.js';
+import {
+  asOfSchema,
+  bindingIdSchema,
+  countTextSchema,
+  flagTextSchema,
+  idTextSchema,
+  instantSchema,
+  reasonSchema,
+} from './values.js';
 
 export const DEFAULT_PAGE = 100;
 /** How long a read may wait for the read model, and an empty page of events for the next one. */
@@ -37,6 +45,10 @@ const timeout = countTextSchema(0, MAX_WAIT_MS, {
 const freshness = { atLeast: atLeast.optional(), timeout: timeout.optional() };
 
 const limit = countTextSchema(1, MAX_PAGE, { description: `Items a page. Default: ${DEFAULT_PAGE}.` });
+export const limitQuery = limit;
+export const waitQuery = countTextSchema(0, MAX_WAIT_MS, {
+  description: 'When there is no event yet, wait so many milliseconds for one.',
+});
 const cursor = z
   .string()
   .min(1)
@@ -57,9 +69,7 @@ export const eventsQuery = z.strictObject({
     description: 'The revision before the first event that is wanted. Default: -1.',
   }).optional(),
   limit: limit.optional(),
-  wait: countTextSchema(0, MAX_WAIT_MS, {
-    description: 'When there is no event yet, wait so many milliseconds for one.',
-  }).optional(),
+  wait: waitQuery.optional(),
   ...freshness,
 });
 
@@ -70,6 +80,7 @@ export const listQuery = z.strictObject({
   syncedBefore: instantSchema.optional(),
   syncedAfter: instantSchema.optional(),
   createdBefore: instantSchema.optional(),
+  asOf: asOfSchema.optional(),
   limit: limit.optional(),
   cursor: cursor.optional(),
   ...freshness,
@@ -123,4 +134,6 @@ export const acrossQuery = z.strictObject({ atLeast: acrossAtLeast.optional(), t
 export const recordBindingsQuery = acrossQuery.extend({
   backendType: z.string().min(1).max(100).optional(),
   includeUnbound: flagTextSchema.optional(),
+  limit: countTextSchema(1, MAX_PAGE, { description: `Items a page. Default: ${MAX_PAGE}.` }).optional(),
+  cursor: cursor.optional(),
 });

@@ -10,6 +10,7 @@ import {
   type Parsed,
   type RefusalCode,
 } from '#domain';
+import type { AsOf } from '#ledger';
 
 export const MAX_KEY_LENGTH = 255;
 /** Binding ids are made by the ledger; anything longer is none of them. */
@@ -132,3 +133,22 @@ export const flagTextSchema = z
   .enum(['true', 'false'])
   .transform((text) => text === 'true')
   .meta({ type: 'boolean' });
+
+const REVISION = /^revision:(\d{1,15})$/;
+
+/** The moment of which something is asked for. */
+export const asOfSchema = z
+  .string()
+  .transform((text, context): AsOf => {
+    const [, revision] = REVISION.exec(text) ?? [];
+    if (revision !== undefined) return { revision: Number(revision) };
+    const instant = parseInstant(text);
+    if (instant.problem === undefined) return { at: instant.value };
+    context.issues.push({ code: 'custom', message: 'is an instant (ISO 8601 with zone) or "revision:<n>"', input: text });
+    return z.NEVER;
+  })
+  .meta({
+    type: 'string',
+    description: 'Answer as it was at this instant (ISO 8601 with zone), or after this revision of the ledger (`revision:<n>`).',
+    example: '2026-03-03T09:30:00Z',
+  });

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { VaultError, type ExpectedRevision, type PutResult, type Vault, type VaultDocument, type VaultKey } from '#vault';
+import {
+  VaultError,
+  type ExpectedRevision,
+  type ListOptions,
+  type PutResult,
+  type Vault,
+  type VaultDocument,
+  type VaultKey,
+} from '#vault';
 import { messageOf, transaction, type SqliteDatabase } from '#sqlite';
-import { requireContent } from '../src/arguments.js';
+import { requireContent, requireListLimit } from '../src/arguments.js';
 
 /** The port on one connection. Documents are small and few, so the calling thread does the work. */
 export class SqliteVault implements Vault {
@@ -40,6 +48,15 @@ export class SqliteVault implements Vault {
     return this.#run(() => Number(this.#statements.deleteAll.run(kind, id).changes));
   }
 
+  async list(kind: string, { limit, after }: ListOptions): Promise<VaultKey[]> {
+    requireListLimit(limit);
+    return this.#run(() =>
+      after === undefined
+        ? this.#statements.list.all(kind, limit)
+        : this.#statements.listAfter.all(kind, after.id, after.version, limit),
+    );
+  }
+
   async ping(): Promise<void> {
     this.#run(() => transaction(this.#db, () => undefined));
   }
@@ -68,6 +85,10 @@ function prepare(db: SqliteDatabase) {
        ON CONFLICT (kind, id, version) DO UPDATE SET revision = excluded.revision, content = excluded.content`,
     ),
     delete: db.prepare('DELETE FROM vault WHERE kind = ? AND id = ? AND version = ?'),
+    list: db.prepare<VaultKey>('SELECT kind, id, version FROM vault WHERE kind = ? ORDER BY id, version LIMIT ?'),
+    listAfter: db.prepare<VaultKey>(
+      'SELECT kind, id, version FROM vault WHERE kind = ? AND (id, version) > (?, ?) ORDER BY id, version LIMIT ?',
+    ),
     deleteAll: db.prepare('DELETE FROM vault WHERE kind = ? AND id = ?'),
   };
 }

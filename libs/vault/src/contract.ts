@@ -1,7 +1,7 @@
 /** What every vault of the ledger does. Each adapter's spec runs this suite; the vault may hold other documents. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MAX_VAULT_BYTES, type Vault, type VaultKey } from './port.js';
+import { MAX_LISTED_KEYS, MAX_VAULT_BYTES, type Vault, type VaultKey } from './port.js';
 
 /** Opens a vault that no other call has opened. */
 export type MakeVault = () => Promise<Vault>;
@@ -25,6 +25,7 @@ export function vaultContract(name: string, makeVault: MakeVault): void {
     describe('documents', () => documents(() => vault));
     describe('compare-and-set', () => comparing(() => vault));
     describe('delete', () => deleting(() => vault));
+    describe('list', () => listing(() => vault));
     describe('close', () => closing(makeVault));
   });
 }
@@ -146,6 +147,47 @@ function deleting(vault: Subject): void {
   });
 }
 
+function listing(vault: Subject): void {
+  it('names the documents of a kind, by the bytes of id and version, and no others', async () => {
+    const kind = `contract-${randomUUID()}`;
+    const keys = [
+      { kind, id: 'B', version: '' },
+      { kind, id: 'a', version: '1' },
+      { kind, id: 'a', version: '10' },
+      { kind, id: 'a', version: '2' },
+      { kind, id: 'a-b', version: '1' },
+      { kind, id: 'é', version: '1' },
+    ];
+    expect(await vault().list(kind, { limit: 10 })).toEqual([]);
+    for (const key of keys.toReversed()) await put(vault(), key, 'content');
+    await put(vault(), { kind: `${kind}-other`, id: 'a', version: '1' }, 'content');
+    expect(await vault().list(kind, { limit: MAX_LISTED_KEYS })).toEqual(keys);
+    await vault().delete(keys[2] as VaultKey);
+    expect(await vault().list(kind, { limit: 10 })).toEqual(keys.filter((_, index) => index !== 2));
+  });
+
+  it('goes on after a key, which need not be there', async () => {
+    const kind = `contract-${randomUUID()}`;
+    const keys = ['a', 'b', 'c', 'd'].flatMap((id) => ['1', '2'].map((version) => ({ kind, id, version })));
+    for (const key of keys) await put(vault(), key, 'content');
+    const found: VaultKey[] = [];
+    for (let after: VaultKey | undefined; ;) {
+      const page = await vault().list(kind, { limit: 3, after });
+      found.push(...page);
+      if (page.length < 3) break;
+      after = page.at(-1);
+    }
+    expect(found).toEqual(keys);
+    expect(await vault().list(kind, { limit: 2, after: { id: 'b', version: '10' } })).toEqual(keys.slice(3, 5));
+    expect(await vault().list(kind, { limit: 2, after: { id: 'e', version: '' } })).toEqual([]);
+  });
+
+  it('refuses a page that none can have', async () => {
+    for (const limit of [0, -1, 1.5, MAX_LISTED_KEYS + 1])
+      await expect(vault().list('contract', { limit })).rejects.toBeInstanceOf(RangeError);
+  });
+}
+
 function closing(makeVault: MakeVault): void {
   it('does nothing any more, and closes twice', async () => {
     const vault = await makeVault();
@@ -154,6 +196,7 @@ function closing(makeVault: MakeVault): void {
     await vault.close();
     await expect(vault.get(key)).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(vault.put(key, '')).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(vault.list('contract', { limit: 1 })).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(vault.ping()).rejects.toMatchObject({ code: 'CLOSED' });
   });
 }

@@ -46,8 +46,23 @@ const CONTRACT: [method: string, path: string, codes?: ProblemCode[]][] = [
   ['post', `${L}/commands`, ['BATCH_REFUSED', 'UNSUPPORTED_MEDIA_TYPE']],
   ['get', `${L}/events`],
   ['get', `${L}/digest`],
+  ['post', `${L}/verify`, ['BUSY']],
+  ['post', `${L}/rebuild`, ['BUSY']],
+  ['get', `${L}/export`],
+  ['get', '/v1/digests'],
+  ['get', `${L}/bindings/{bindingId}/history`, ['BINDING_NOT_FOUND', 'NOT_YET_PROJECTED']],
+  ['get', `${L}/records/{recordId}/history`, ['NOT_YET_PROJECTED']],
+  ['get', `${L}/external/{externalId}/history`, ['NOT_YET_PROJECTED']],
+  ['get', '/v1/records/{localModel}/{recordId}/history', ['NOT_YET_PROJECTED']],
   ['get', '/v1/records/{localModel}/{recordId}/bindings', ['NOT_YET_PROJECTED']],
   ['delete', '/v1/records/{localModel}/{recordId}', ['PARTLY_UNBOUND']],
+  ['get', '/v1/events', ['POSITION_GONE', 'BUSY']],
+  ['get', '/v1/subscribers'],
+  ['get', '/v1/subscribers/{name}', ['SUBSCRIBER_NOT_FOUND']],
+  ['get', '/v1/subscribers/{name}/parked', ['SUBSCRIBER_NOT_FOUND']],
+  ['post', '/v1/subscribers/{name}/replay', ['SUBSCRIBER_NOT_FOUND', 'BINDING_NOT_FOUND']],
+  ['post', '/v1/subscribers/{name}/skip', ['SUBSCRIBER_NOT_FOUND', 'BINDING_NOT_FOUND', 'VERSION_MISMATCH']],
+  ['post', '/v1/subscribers/{name}/reset', ['SUBSCRIBER_NOT_FOUND', 'POSITION_GONE']],
   ['get', '/health/live'],
   ['get', '/health/ready'],
   ['get', '/metrics'],
@@ -57,7 +72,16 @@ const CODES: Record<number, ProblemCode[]> = {
   400: ['MALFORMED'],
   401: ['UNAUTHENTICATED'],
   403: ['FORBIDDEN'],
-  404: ['NOT_BOUND', 'BACKEND_NOT_FOUND', 'BACKEND_TYPE_NOT_FOUND', 'MODEL_NOT_FOUND', 'BINDING_NOT_FOUND'],
+  404: [
+    'NOT_BOUND',
+    'BACKEND_NOT_FOUND',
+    'BACKEND_TYPE_NOT_FOUND',
+    'MODEL_NOT_FOUND',
+    'BINDING_NOT_FOUND',
+    'ROUTE_NOT_FOUND',
+    'SUBSCRIBER_NOT_FOUND',
+  ],
+  405: ['METHOD_NOT_ALLOWED'],
   409: [
     'RECORD_ALREADY_BOUND',
     'EXTERNAL_ID_TAKEN',
@@ -216,6 +240,35 @@ function expectMembers(name: string, answer: Json): void {
     name,
   ).toEqual([]);
 }
+
+describe('what is not described', () => {
+  const filled = (path: string) => path.replaceAll(/\{(\w+)\}/g, 'some');
+
+  it('is refused: parameters of a query, whatever the call', async () => {
+    for (const { method, path } of operations()) {
+      const { status, body } = await server.send(method.toUpperCase(), filled(path), method === 'get' ? undefined : {}, {
+        query: { unheardOf: '1' },
+        headers: path.endsWith('/commands') ? { 'content-type': 'application/x-ndjson' } : {},
+      });
+      expect([status, body['code']], `${method} ${path}`).toEqual([400, 'MALFORMED']);
+      expect(body['errors'] ?? body['detail'], `${method} ${path}`).toEqual(
+        expect.arrayContaining([expect.objectContaining({ path: '/unheardOf' })]),
+      );
+    }
+  });
+
+  it('is refused: routes, and methods of routes', async () => {
+    for (const path of ['/', '/v2/backends', '/v1', '/v1/backend', `${LEDGER_PATH}/none`, '/v1/backends/'])
+      expect((await server.get(path)).body, path).toMatchObject({ status: 404, code: 'ROUTE_NOT_FOUND', retryable: false });
+    const { status, headers, body } = await server.delete(`${LEDGER_PATH}/lookup`);
+    expect([status, headers['allow'], headers['content-type']]).toEqual([405, 'POST', 'application/problem+json; charset=utf-8']);
+    expect(body).toMatchObject({ code: 'METHOD_NOT_ALLOWED', retryable: false });
+    expect((await server.post('/v1/backends/shop')).headers['allow']).toBe('GET, PATCH, DELETE');
+    expect((await server.put('/health/ready', {})).body).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });
+    // Of a path that several patterns match, all methods count.
+    expect((await server.send('PATCH', `${LEDGER_PATH}/records/a`, {})).headers['allow']).toBe('GET, DELETE');
+  });
+});
 
 describe('/docs', () => {
   it('is a page with everything that it loads, under a policy that lets it', async () => {

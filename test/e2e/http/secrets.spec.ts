@@ -60,7 +60,7 @@ it('shows secrets to nobody but who asks for the credentials', async () => {
   expect(said.join()).toContain('CredentialsRead');
 
   const { store, readModel } = server.server.app.get<OpenedLedger>(OPENED_LEDGER);
-  const { events } = await store.readAll({ after: '', streamPrefix: '', limit: 1_000 });
+  const { events } = await store.readAll({ after: '', streamPrefixes: [''], limit: 1_000 });
   said.push(JSON.stringify(events), JSON.stringify(await readModel.catalogDocuments('backend', undefined, 100)));
   expect(events.length).toBeGreaterThan(5);
   await server.close();

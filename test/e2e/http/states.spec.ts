@@ -49,10 +49,10 @@ describe('a record that was deleted', () => {
     await server.post('/v1/backends/second/resume');
     const rest = await server.delete<{ unbound: Json[]; refused: Json[] }>('/v1/records/product/7');
     expect([rest.status, rest.body]).toMatchObject([200, { unbound: [{ backend: 'second' }], refused: [] }]);
-    expect((await server.delete('/v1/records/product/7')).body).toEqual({ unbound: [], refused: [] });
+    expect((await server.delete('/v1/records/product/7')).body).toEqual({ unbound: [], refused: [], revisions: [] });
 
     const query = { atLeast: `second/shop.product@${await revisionOf(server, 'second')}` };
-    expect((await server.get('/v1/records/product/7/bindings', { query })).body).toEqual({ items: [] });
+    expect((await server.get('/v1/records/product/7/bindings', { query })).body).toEqual({ items: [], nextCursor: null });
     const former = await server.get<{ items: Json[] }>('/v1/records/product/7/bindings', {
       query: { ...query, includeUnbound: 'true' },
     });

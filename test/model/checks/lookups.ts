@@ -2,11 +2,13 @@ import type { Binding } from '#domain';
 import { canonicalJson } from '#ledger';
 import type { Sighting } from '../simulation/observed.js';
 import { live, type Moment, type Truth } from '../truth.js';
+import { problemsOfPast } from './past.js';
 
 /** Whether each lookup was answered with what was true at one revision, not older than what the read model had applied when it was asked. */
 export function problemsOfSightings(truth: Truth, sightings: readonly Sighting[]): string[] {
   return sightings.flatMap((sighting) => {
     const { by, from, to, revision, what, found } = sighting;
+    if (what.by === 'history') return problemsOfPast(truth, sighting);
     const at = truth.oldest(
       from,
       to,

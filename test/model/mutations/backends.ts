@@ -183,10 +183,10 @@ export const BACKENDS: Mutation[] = [
     edits: [
       {
         file: PLANE,
-        find: '    const ledgers = await this.known.backends.ledgersOf((model) =>',
+        find: '    const ledgers = await this.known.backends.ledgersOf(isMeant, which);',
         replace: `    const projected = await this.readModel.ledgerDocuments();
     if (localModel !== '') return projected.filter(({ state: { rules } }) => rules.localModel === localModel).map(({ ledger }) => ledger);
-    const ledgers = await this.known.backends.ledgersOf((model) =>`,
+    const ledgers = await this.known.backends.ledgersOf(isMeant, which);`,
       },
       {
         file: PLANE,

@@ -6,6 +6,8 @@ const APPLY = 'libs/read-model/src/stepwise-apply.ts';
 const LOOKUP = 'libs/read-model/src/stepwise-lookup.ts';
 const GENERATIONS = 'libs/read-model/src/stepwise-generations.ts';
 const STEPWISE = 'libs/read-model/src/stepwise.ts';
+const HISTORY = 'libs/read-model/src/stepwise-history.ts';
+const HISTORY_WRITTEN = '  await write(documents, HISTORY, history);\n';
 const KEYS_WRITTEN = '  await write(documents, KEYS, keys);\n';
 
 export const PROJECTING: Mutation[] = [
@@ -30,8 +32,8 @@ export const PROJECTING: Mutation[] = [
     edits: [
       {
         file: APPLY,
-        find: 'where: { version: { below: update.version } },',
-        replace: 'where: { version: update.version - 1 } as never,',
+        find: 'where: { version: { below: binding.update.version } },',
+        replace: 'where: { version: binding.update.version - 1 } as never,',
       },
     ],
   },
@@ -39,7 +41,7 @@ export const PROJECTING: Mutation[] = [
     section: 5,
     rule: 'a write is guarded by the version',
     without: 'the last one wins',
-    edits: [{ file: APPLY, find: 'where: { version: { below: update.version } },', replace: 'where: {},' }],
+    edits: [{ file: APPLY, find: 'where: { version: { below: binding.update.version } },', replace: 'where: {},' }],
   },
   {
     section: 5,
@@ -72,6 +74,23 @@ export const PROJECTING: Mutation[] = [
       { file: APPLY, find: KEYS_WRITTEN, replace: '' },
       { file: APPLY, find: "? 'applied'", replace: "? (await write(documents, KEYS, keys), 'applied')" },
     ],
+  },
+  {
+    section: 5,
+    rule: 'history rows are written before the documents that they complete',
+    without: 'they are written after them',
+    theme: 'lookups',
+    edits: [
+      { file: APPLY, find: HISTORY_WRITTEN, replace: '' },
+      { file: APPLY, find: KEYS_WRITTEN, replace: KEYS_WRITTEN + HISTORY_WRITTEN },
+    ],
+  },
+  {
+    section: 5,
+    rule: 'a history is answered up to the checkpoint that was read before everything',
+    without: 'it is answered as far as there are rows',
+    theme: 'lookups',
+    edits: [{ file: HISTORY, find: 'const { checkpoint } = document;', replace: 'const checkpoint = document.applying;' }],
   },
   {
     section: 5,
@@ -172,8 +191,8 @@ export const PROJECTING: Mutation[] = [
       { file: GENERATIONS, find: '    await this.documents.remove(LEDGERS, scope, 1);\n', replace: '' },
       {
         file: GENERATIONS,
-        find: 'for (const collection of [BINDINGS, KEYS]) {',
-        replace: 'for (const collection of [BINDINGS, KEYS, LEDGERS]) {',
+        find: 'for (const collection of [BINDINGS, KEYS, HISTORY]) {',
+        replace: 'for (const collection of [BINDINGS, KEYS, HISTORY, LEDGERS]) {',
       },
     ],
   },
@@ -198,7 +217,7 @@ export const PROJECTING: Mutation[] = [
     edits: [
       {
         file: STEPWISE,
-        find: 'if (document !== undefined && this.generations.isYoung(known)) return document;',
+        find: 'if (document !== undefined && this.generations.isYoung(known)) return withoutSuccessor(document);',
         replace: 'return document;',
       },
       {

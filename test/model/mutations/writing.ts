@@ -3,6 +3,7 @@ import type { Mutation } from './mutation.js';
 
 const WRITER = 'libs/ledger/src/writer.ts';
 const FLIGHTS = 'libs/ledger/src/flights.ts';
+const CLOCK_WATCH = 'libs/ledger/src/clock-watch.ts';
 const HEAD = 'libs/ledger/src/ledger-head.ts';
 const TAIL = 'libs/ledger/src/tail.ts';
 const BATCH = 'libs/ledger/src/batch.ts';
@@ -232,6 +233,6 @@ export const WRITING: Mutation[] = [
     rule: 'whose clock is off does not go on writing',
     without: 'it goes on, and keeps the others from writing by events in their future',
     theme: 'bindings',
-    edits: [{ file: FLIGHTS, find: 'now + CLOCK_RETRY_FACTOR * offMs : 0', replace: '0 : 0' }],
+    edits: [{ file: CLOCK_WATCH, find: 'now + CLOCK_RETRY_FACTOR * offMs : 0', replace: '0 : 0' }],
   },
 ];

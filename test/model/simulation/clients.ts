@@ -57,15 +57,22 @@ export class Clients {
   resume(): void {
     this.run(async () => {
       const [{ plane }] = this.world.instances as [Instance];
-      const { unfinished } = await plane.resumeFanOuts();
-      if (unfinished.length > 0) throw new Error(`cannot be resumed: ${JSON.stringify(unfinished)}`);
+      await this.repeatedly(async () => {
+        const { unfinished } = await plane.resumeFanOuts();
+        return unfinished.length === 0 ? undefined : `cannot be resumed: ${JSON.stringify(unfinished)}`;
+      });
     });
     for (const ledger of this.world.ledgersBeingRebuilt()) this.run(() => (this.world.instances[1] as Instance).rebuild(ledger));
   }
 
   /** So that no command has to wait for ever. */
   unpause(): void {
-    this.run(async () => void (await (this.world.instances[0] as Instance).plane.backends.resume(BACKEND, SYSTEM)));
+    this.run(() =>
+      this.repeatedly(async () => {
+        const resumed = await (this.world.instances[0] as Instance).plane.backends.resume(BACKEND, SYSTEM);
+        return isRefusal(resumed) && TEMPORARY.has(resumed.refused) ? `cannot be resumed: ${resumed.refused}` : undefined;
+      }),
+    );
   }
 
   /** What has a key and is not answered yet is asked again until it is. */
@@ -78,6 +85,16 @@ export class Clients {
         }
         if (this.unsettled.has(key)) throw new Error(`the command with key ${key} is never answered`);
       });
+    }
+  }
+
+  /** Until it says no more what keeps it from being done: a clock that was off may do so for a while. */
+  private async repeatedly(work: () => Promise<string | undefined>): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const problem = await work();
+      if (problem === undefined) return;
+      if (tries === MAX_FINAL_TRIES) throw new Error(problem);
+      await this.world.scheduler.sleep(this.process, FINAL_WAIT_MS);
     }
   }
 
@@ -209,8 +226,9 @@ export class Clients {
 
   private async lookUp(ledger: LedgerName, what: Lookup, fresh: boolean): Promise<void> {
     const instance = this.world.scheduler.random.pick(this.world.instances);
-    const id = what.by === 'id' ? this.seen[what.seen % Math.max(1, this.seen.length)]?.id : undefined;
-    if (what.by === 'id' && id === undefined) return;
+    const byId = what.by === 'id' || (what.by === 'history' && what.of === 'bindingId');
+    const id = byId ? this.seen[what.seen % Math.max(1, this.seen.length)]?.id : undefined;
+    if (byId && id === undefined) return;
     const sighting = await this.orCrash(instance, look(this.world, instance, ledger, { ...what, id }, fresh));
     if (sighting !== undefined) this.sightings.push(sighting);
   }

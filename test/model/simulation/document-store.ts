@@ -1,5 +1,5 @@
 import { ReadModelError } from '#read-model';
-import type { BulkResult, BulkWrite, Condition, DocumentStore, Fields, StoredDocument, Where } from '#read-model/stepwise';
+import type { BulkResult, BulkWrite, Condition, DocumentStore, Fields, Order, StoredDocument, Where } from '#read-model/stepwise';
 import type { FaultRates } from './faults.js';
 import type { Scheduler, SimulatedProcess } from './scheduler.js';
 
@@ -61,10 +61,19 @@ function matches(document: StoredDocument, where: Where): boolean {
 
 function holds(value: unknown, condition: Condition): boolean {
   if (condition === null) return value === null || value === undefined;
-  if (typeof condition !== 'object') return value === condition;
+  if (typeof condition !== 'object') return Array.isArray(value) ? value.includes(condition) : value === condition;
   if ('in' in condition) return condition.in.some((each) => each === value);
   if ('below' in condition) return typeof value === typeof condition.below && (value as number | string) < condition.below;
-  return typeof value === 'number' && value <= condition.atMost;
+  if (typeof value !== 'number') return false;
+  if ('above' in condition && value <= condition.above) return false;
+  return condition.atMost === undefined || value <= condition.atMost;
+}
+
+function inOrder(documents: StoredDocument[], order: Order | undefined): StoredDocument[] {
+  if (order === undefined) return documents;
+  const { by, descending } = order;
+  const ascending = documents.toSorted((a, b) => (a[by] as number) - (b[by] as number));
+  return descending ? ascending.toReversed() : ascending;
 }
 
 /** The document store as one process sees it: nothing but a single document's change is one step. */
@@ -81,14 +90,14 @@ export class SimulatedDocumentStore implements DocumentStore {
   }
 
   /** Comes upon the documents in two steps, so that what is written meanwhile is seen in some and not in others. */
-  async find(collection: string, where: Where, limit = Infinity): Promise<StoredDocument[]> {
+  async find(collection: string, where: Where, limit = Infinity, order?: Order): Promise<StoredDocument[]> {
     const early = new Set<string>();
     const first = await this.call(() => {
       for (const { _id } of this.server.matching(collection, {})) if (this.scheduler.random.chance(0.5)) early.add(_id);
       return this.server.matching(collection, where).filter(({ _id }) => early.has(_id));
     }, false);
     const second = await this.call(() => this.server.matching(collection, where).filter(({ _id }) => !early.has(_id)), false);
-    return this.scheduler.random.shuffled([...first, ...second]).slice(0, limit);
+    return inOrder(this.scheduler.random.shuffled([...first, ...second]), order).slice(0, limit);
   }
 
   insert(collection: string, document: StoredDocument): Promise<boolean> {

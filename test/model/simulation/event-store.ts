@@ -112,18 +112,20 @@ export class SimulatedEventStore implements EventStore {
     return this.read(() => this.server.all.at(-1)?.position ?? START);
   }
 
-  readAll({ after, streamPrefix, limit }: ReadAllOptions): Promise<AllPage> {
+  readAll({ after, streamPrefixes, limit }: ReadAllOptions): Promise<AllPage> {
     return this.read(() => {
       const page = this.server.all.slice(indexAfter(after)).slice(0, limit);
       const position = page.at(-1)?.position ?? after;
-      const events = page.filter(({ stream }) => stream.startsWith(streamPrefix));
+      const events = page.filter(({ stream }) => streamPrefixes.some((prefix) => stream.startsWith(prefix)));
       return { events, position, end: indexAfter(position) === this.server.all.length };
     });
   }
 
   async *subscribe(to: SubscribeTo, signal: AbortSignal): AsyncGenerator<SubscriptionBatch> {
     const wanted = (event: RecordedEvent) =>
-      'stream' in to ? event.stream === to.stream && event.revision > to.after : event.stream.startsWith(to.streamPrefix);
+      'stream' in to
+        ? event.stream === to.stream && event.revision > to.after
+        : to.streamPrefixes.some((prefix) => event.stream.startsWith(prefix));
     let next = 'stream' in to ? 0 : indexAfter(to.after);
     while (!signal.aborted) {
       const take = this.scheduler.random.between(1, MAX_BATCH_EVENTS);

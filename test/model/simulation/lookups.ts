@@ -40,7 +40,8 @@ async function ask(
   { readModel }: Instance,
   ledger: LedgerName,
   what: Sighting['what'],
-): Promise<{ found: Binding[]; revision?: number }> {
+): Promise<Pick<Sighting, 'found' | 'revision' | 'past'>> {
+  if (what.by === 'history') return { found: [], past: await askPast(readModel, ledger, what) };
   if (what.by === 'externalIds') return inOne(await readModel.findByExternalIds(ledger, what.externalIds));
   if (what.by === 'recordIds') return inOne(await readModel.findByRecordIds(ledger, what.recordIds));
   const found =
@@ -48,6 +49,18 @@ async function ask(
       ? await readModel.findByExternalId(ledger, what.externalId)
       : await readModel.findById(ledger, what.id ?? '');
   return { found: found === undefined ? [] : [found] };
+}
+
+async function askPast(
+  readModel: Instance['readModel'],
+  ledger: LedgerName,
+  { of, key: text, id = '', after, limit, back }: Extract<Sighting['what'], { by: 'history' }>,
+): Promise<Sighting['past']> {
+  const key = of === 'bindingId' ? { bindingId: id } : of === 'recordId' ? { recordId: text } : { externalId: text };
+  const page = await readModel.history(ledger, key, after, limit);
+  const revision = Math.max(-1, page.upTo - back);
+  const { bindings: states } = revision < 0 ? { bindings: [] } : await readModel.statesAt(ledger, key, revision);
+  return { key, after, limit, page, revision, states };
 }
 
 function inOne({ bindings, revision }: { bindings: Binding[]; revision: number }): { found: Binding[]; revision: number } {

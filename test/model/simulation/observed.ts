@@ -1,5 +1,6 @@
 import type { Binding, Command, LedgerName, RequestContext } from '#domain';
 import type { CommandResult } from '#ledger';
+import type { HistoryKey, HistoryPage, ToldBy } from '#read-model';
 import type { Lookup } from '../plan.js';
 
 /** One request as it was sent. Its events carry its correlation id. */
@@ -33,4 +34,13 @@ export interface Sighting {
   found: Binding[];
   /** The revision that the answer names, if it does. */
   revision?: number;
+  /** What a history answered, in place of `found`. */
+  past?: {
+    key: HistoryKey;
+    after: number;
+    limit: number;
+    page: HistoryPage;
+    revision: number;
+    states: ToldBy[];
+  };
 }

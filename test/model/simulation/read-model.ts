@@ -66,6 +66,10 @@ export class SimulatedReadModel extends StepwiseReadModel implements ReadModel {
     return Promise.reject(new Error('the model test does not look across ledgers'));
   }
 
+  forgetCatalog(): Promise<void> {
+    return Promise.reject(new Error('the model test exchanges no stores'));
+  }
+
   ping(): Promise<void> {
     return Promise.resolve();
   }
@@ -89,6 +93,6 @@ function catalogDocument({ id, revision, document }: StoredDocument): CatalogDoc
   return { id, revision, document } as unknown as CatalogDocument;
 }
 
-function bindingOf({ _id, backend: _b, model: _m, generation: _g, ...fields }: StoredDocument): Binding {
+function bindingOf({ _id, backend: _b, model: _m, generation: _g, createdRevision: _c, ...fields }: StoredDocument): Binding {
   return fields as unknown as Binding;
 }

@@ -18,6 +18,10 @@ export class SimulatedVault implements Vault {
     return Promise.resolve(0);
   }
 
+  list(): Promise<VaultKey[]> {
+    return Promise.resolve([]);
+  }
+
   ping(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,4 +1,4 @@
-import { isRefusal, ledgerKey, type LedgerName, type Refusal } from '#domain';
+import { isRefusal, ledgerKey, type LedgerName } from '#domain';
 import { EventStoreError } from '#event-store';
 import { projectCatalog, Projector, readLedgerEvent, type ProjectionTrouble } from '#ledger';
 import { ReadModelError } from '#read-model';
@@ -14,6 +14,8 @@ import { Scheduler, SimulatedProcess } from './scheduler.js';
 const KNOWLEDGE_MS = 100;
 const MAX_LOOKUP_TAIL = 10_000;
 const PROJECTORS = 3;
+const MAX_SET_UP_TRIES = 20;
+const SET_UP_WAIT_MS = 30_000;
 const MAX_RESTART_DELAY_MS = 200;
 export const SYSTEM = { actor: 'system', correlationId: 'system' };
 
@@ -49,10 +51,14 @@ export class World {
     const [{ plane }] = this.instances as [Instance];
     const { cardinality } = this.plan;
     const define = async (): Promise<void> => {
-      accepted(await plane.catalog.defineType({ type: 'shops' }, SYSTEM));
+      await this.accepted(() => plane.catalog.defineType({ type: 'shops' }, SYSTEM));
       for (const model of MODELS)
-        accepted(await plane.catalog.defineModel({ model, backendType: 'shops', localModel: LOCAL_MODEL, cardinality }, SYSTEM));
-      accepted(await plane.backends.register({ id: BACKEND, type: 'shops', location: 'https://shop.example' }, SYSTEM));
+        await this.accepted(() =>
+          plane.catalog.defineModel({ model, backendType: 'shops', localModel: LOCAL_MODEL, cardinality }, SYSTEM),
+        );
+      await this.accepted(() =>
+        plane.backends.register({ id: BACKEND, type: 'shops', location: 'https://shop.example' }, SYSTEM),
+      );
     };
     this.watch(define());
     await this.scheduler.run();
@@ -181,8 +187,15 @@ export class World {
     this.instances[index] = started;
     this.watch(started.plane.resumeFanOuts());
   }
-}
 
-function accepted<T extends object>(result: T | Refusal): void {
-  if (isRefusal(result)) throw new Error(`the model could not be set up: ${result.refused}`);
+  /** Whose clock is off may write again after a while. */
+  private async accepted(define: () => Promise<object>): Promise<void> {
+    const [{ process }] = this.instances as [Instance];
+    for (let tries = 1; ; tries += 1) {
+      const result = await define();
+      if (!isRefusal(result)) return;
+      if (tries === MAX_SET_UP_TRIES) throw new Error(`the model could not be set up: ${result.refused}`);
+      await this.scheduler.sleep(process, SET_UP_WAIT_MS);
+    }
+  }
 }

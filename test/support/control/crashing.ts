@@ -43,6 +43,7 @@ export class Crash {
       put: (key, content, expected) => write(() => inner.put(key, content, expected)),
       delete: (key) => write(() => inner.delete(key)),
       deleteAll: (kind, id) => write(() => inner.deleteAll(kind, id)),
+      list: (kind, options) => alive(() => inner.list(kind, options)),
       ping: () => alive(() => inner.ping()),
       close: () => inner.close(),
     };

@@ -21,6 +21,7 @@ import {
 import { MAX_PAGE_EVENTS, type EventStore } from '#event-store';
 import {
   chainEvent,
+  metadataOf,
   readLedgerEvent,
   toNewEvent,
   type JsonSchemas,
@@ -120,7 +121,7 @@ export class StreamLedgers implements LedgerAmender {
     const recorded: RecordedLedgerEvent[] = [];
     for (const event of events) {
       const last = recorded.at(-1);
-      const metadata = { ...context, at: new Date().toISOString() };
+      const metadata = metadataOf(context, new Date().toISOString());
       recorded.push(
         chainEvent(last?.metadata.hash ?? hash, (last?.revision ?? revision) + 1, randomUUID(), event, metadata).event,
       );

@@ -83,7 +83,7 @@ export class World {
       maxEvents: 1_000,
     });
     for (let after = (await readModel.position()) || START; ;) {
-      const page = await store.readAll({ after, streamPrefix: streams.prefix, limit: 1_000 });
+      const page = await store.readAll({ after, streamPrefixes: [streams.prefix], limit: 1_000 });
       await projector.project(page.events);
       await readModel.savePosition(page.position);
       if (page.end) return;
@@ -99,7 +99,7 @@ export class World {
 
   /** Everything that the event store holds, as one text. */
   async everything(): Promise<string> {
-    const { events } = await this.store.readAll({ after: START, streamPrefix: '', limit: 4_000 });
+    const { events } = await this.store.readAll({ after: START, streamPrefixes: [''], limit: 4_000 });
     return JSON.stringify(events);
   }
 

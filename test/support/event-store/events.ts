@@ -37,7 +37,7 @@ export async function readWhole(store: EventStore, stream: string): Promise<Reco
 export async function readToEnd(store: EventStore, streamPrefix: string, after: Position, limit = MAX_PAGE_EVENTS) {
   const events: RecordedEvent[] = [];
   for (let position = after; ;) {
-    const page = await store.readAll({ after: position, streamPrefix, limit });
+    const page = await store.readAll({ after: position, streamPrefixes: [streamPrefix], limit });
     expect(page.events.length).toBeLessThanOrEqual(limit);
     expect(page.position >= position).toBe(true);
     events.push(...page.events);

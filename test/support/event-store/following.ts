@@ -111,7 +111,7 @@ export function followingAll(store: Subject): void {
     const prefix = nameOf('interleaved');
     const [a, b] = [`${prefix}-a`, `${prefix}-b`];
     const start = await append(store(), nameOf('before'), NO_STREAM, many(1));
-    const follower = new Follower(store(), { streamPrefix: `${prefix}-`, after: start.position });
+    const follower = new Follower(store(), { streamPrefixes: [`${prefix}-`], after: start.position });
     await follower.until(() => follower.caughtUp);
     await append(store(), a, NO_STREAM, many(1));
     await append(store(), nameOf('noise'), NO_STREAM, many(5));
@@ -127,7 +127,7 @@ export function followingAll(store: Subject): void {
     const prefix = nameOf('many');
     const streams = range(1, 8).map((index) => `${prefix}-${index}`);
     const writing = Promise.all(streams.map((stream) => appendSteadily(store(), stream, 120, 8)));
-    const follower = new Follower(store(), { streamPrefix: `${prefix}-`, after: START });
+    const follower = new Follower(store(), { streamPrefixes: [`${prefix}-`], after: START });
     await follower.take(960);
     await writing;
     for (const stream of streams) {
@@ -140,7 +140,7 @@ export function followingAll(store: Subject): void {
     const stream = nameOf('resumed');
     const first = await append(store(), stream, NO_STREAM, many(1));
     await append(store(), stream, 0, many(2));
-    const follower = new Follower(store(), { streamPrefix: stream, after: first.position });
+    const follower = new Follower(store(), { streamPrefixes: [stream], after: first.position });
     expect(revisionsOf(await follower.take(2))).toEqual([1, 2]);
   });
 
@@ -151,7 +151,7 @@ export function followingAll(store: Subject): void {
     for (let round = 0; round < 6; round += 1) {
       await append(store(), nameOf('noise'), NO_STREAM, many(3));
       const appended = await append(store(), prefix, round * 4 - 1, many(4));
-      for await (const batch of store().subscribe({ streamPrefix: prefix, after: position }, new AbortController().signal)) {
+      for await (const batch of store().subscribe({ streamPrefixes: [prefix], after: position }, new AbortController().signal)) {
         seen.push(...batch.events.map(({ revision }) => String(revision)));
         position = batch.position;
         if (position >= appended.position) break;
@@ -163,7 +163,7 @@ export function followingAll(store: Subject): void {
   it('moves the position on although nothing matches', async () => {
     const start = await append(store(), nameOf('before'), NO_STREAM, many(1));
     const prefix = nameOf('unmatched');
-    const follower = new Follower(store(), { streamPrefix: prefix, after: start.position });
+    const follower = new Follower(store(), { streamPrefixes: [prefix], after: start.position });
     const noise = await append(store(), nameOf('noise'), NO_STREAM, many(300));
     const reached = () => (follower.batches.at(-1)?.position ?? START) >= noise.position;
     await append(store(), prefix, NO_STREAM, [event('Match')]);
@@ -171,8 +171,8 @@ export function followingAll(store: Subject): void {
     expect(reached()).toBe(true);
     const positions = follower.batches.map(({ position }) => position);
     expect([...positions].sort()).toEqual(positions);
-    await append(store(), nameOf('noise'), NO_STREAM, many(300));
     const matched = follower.batches.at(-1)?.position ?? START;
+    await append(store(), nameOf('noise'), NO_STREAM, many(300));
     await follower.until(() => (follower.batches.at(-1)?.position ?? START) > matched);
     await follower.stop();
     expect(follower.events).toHaveLength(1);
@@ -181,11 +181,11 @@ export function followingAll(store: Subject): void {
   it('says that it has caught up once history has been given, also where there is none', async () => {
     const stream = nameOf('history');
     await append(store(), stream, NO_STREAM, many(30));
-    const follower = new Follower(store(), { streamPrefix: stream, after: START });
+    const follower = new Follower(store(), { streamPrefixes: [stream], after: START });
     await follower.until(() => follower.caughtUp);
     expect(follower.events).toHaveLength(30);
     await follower.stop();
-    const nothing = new Follower(store(), { streamPrefix: nameOf('nothing'), after: START });
+    const nothing = new Follower(store(), { streamPrefixes: [nameOf('nothing')], after: START });
     await nothing.until(() => nothing.caughtUp);
     expect(nothing.events).toEqual([]);
     await nothing.stop();
@@ -198,7 +198,7 @@ export function closing(makeStore: () => Promise<EventStore>): void {
     const [stream, quiet] = [nameOf('closed'), nameOf('quiet')];
     await append(store, stream, NO_STREAM, many(1));
     const follower = new Follower(store, { stream, after: NO_STREAM });
-    const waiting = new Follower(store, { streamPrefix: quiet, after: START });
+    const waiting = new Follower(store, { streamPrefixes: [quiet], after: START });
     await follower.until(() => follower.events.length === 1);
     const accepted = Array.from({ length: 5 }, () => store.append(nameOf('accepted'), NO_STREAM, many(50)));
     await Promise.all([store.close(), store.close()]);
@@ -208,7 +208,7 @@ export function closing(makeStore: () => Promise<EventStore>): void {
     const closed = { name: 'EventStoreError', code: 'CLOSED' };
     await expect(store.append(stream, 0, many(1))).rejects.toMatchObject(closed);
     await expect(store.readStream(stream, { limit: 1 })).rejects.toMatchObject(closed);
-    await expect(store.readAll({ after: START, streamPrefix: stream, limit: 1 })).rejects.toMatchObject(closed);
+    await expect(store.readAll({ after: START, streamPrefixes: [stream], limit: 1 })).rejects.toMatchObject(closed);
     await expect(store.headRevision(stream)).rejects.toMatchObject(closed);
     await expect(store.ping()).rejects.toMatchObject(closed);
     await expect(new Follower(store, { stream, after: NO_STREAM }).ended).rejects.toMatchObject(closed);

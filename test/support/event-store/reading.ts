@@ -15,6 +15,11 @@ export function reading(store: Subject): void {
     expect(events).toMatchObject(written.map((one, revision) => ({ ...one, stream, revision })));
     expect(events.map(({ data }) => data)).toEqual(written.map(({ data }) => data));
     expect(events.map(({ metadata }) => metadata)).toEqual(written.map(({ metadata }) => metadata));
+    expect(events.filter(({ json }) => json !== undefined)).toEqual([]);
+    for (const { json, ...one } of await store().readStream(stream, { limit: 10, withJson: true })) {
+      expect(one).toEqual(events[one.revision]);
+      if (json !== undefined) expect([JSON.parse(json.data), JSON.parse(json.metadata)]).toEqual([one.data, one.metadata]);
+    }
     expect((await readToEnd(store(), stream, result.position)).events).toEqual([]);
     for (const { storedAt } of events) expect(new Date(storedAt).toISOString()).toBe(storedAt);
     if (result.storedAt !== undefined) expect(events.at(-1)?.storedAt).toBe(result.storedAt);
@@ -55,7 +60,7 @@ export function reading(store: Subject): void {
   it('refuses a page size that no page can have', async () => {
     for (const limit of [0, -1, 1.5, MAX_PAGE_EVENTS + 1, Number.NaN]) {
       await expect(store().readStream(nameOf('page'), { limit })).rejects.toBeInstanceOf(RangeError);
-      await expect(store().readAll({ after: START, streamPrefix: '', limit })).rejects.toBeInstanceOf(RangeError);
+      await expect(store().readAll({ after: START, streamPrefixes: [''], limit })).rejects.toBeInstanceOf(RangeError);
     }
   });
 
@@ -77,6 +82,17 @@ export function readingAll(store: Subject): void {
     expect(events.map(({ stream, revision }) => `${stream}@${revision}`)).toEqual([`${a}@0`, `${b}@0`, `${b}@1`, `${a}@1`]);
     expect((await readToEnd(store(), prefix, last.position)).events).toEqual([]);
     expect(events).toEqual((await readToEnd(store(), prefix, START)).events);
+  });
+
+  it('gives the events of several prefixes together, and refuses none at all', async () => {
+    const prefix = nameOf('several');
+    const { position } = await append(store(), nameOf('before'), NO_STREAM, many(1));
+    for (const stream of ['a-1', 'b-1', 'ab-1', 'c-1', 'a-2']) await append(store(), `${prefix}.${stream}`, NO_STREAM, many(1));
+    await append(store(), `test-${prefix}.a-1`, NO_STREAM, many(1));
+    const prefixes = ['a-', 'c-', 'never-'].map((category) => `${prefix}.${category}`);
+    const { events } = await store().readAll({ after: position, streamPrefixes: prefixes, limit: 100 });
+    expect(events.map(({ stream }) => stream)).toEqual(['a-1', 'c-1', 'a-2'].map((stream) => `${prefix}.${stream}`));
+    await expect(store().readAll({ after: START, streamPrefixes: [], limit: 1 })).rejects.toBeInstanceOf(RangeError);
   });
 
   it('goes on after a position, by pages of any size', async () => {

@@ -17,7 +17,14 @@ import {
   type Refusal,
   type Stamp,
 } from '#domain';
-import type { ApplyResult, BindingWrite, LedgerBatch, ReadModel } from '#read-model';
+import {
+  historyRowOf,
+  type ApplyResult,
+  type BindingWrite,
+  type HistoryRow,
+  type LedgerBatch,
+  type ReadModel,
+} from '#read-model';
 
 /** What applies batches and what answers; the same read model, or two that share their documents. */
 export interface Stores {
@@ -43,6 +50,8 @@ export class AppliedLedger {
   readonly bindings = new Map<string, Binding>();
   /** The time of the next events. */
   at = secondsAfterStart(0);
+  /** All events, each at the index of its revision. */
+  readonly events: { event: LedgerEvent; stamp: Stamp }[] = [];
   private pending: { event: LedgerEvent; stamp: Stamp }[] = [];
   private records: IdempotencyRecord[] = [];
   private checkpoint = -1;
@@ -95,6 +104,7 @@ export class AppliedLedger {
       this.bindings.set(event.data.bindingId, evolve(this.bindings.get(event.data.bindingId), event, stamp));
     }
     this.pending.push({ event, stamp });
+    this.events.push({ event, stamp });
   }
 
   remember(record: IdempotencyRecord): void {
@@ -104,19 +114,22 @@ export class AppliedLedger {
   /** What waits, folded into one batch, which is taken for applied. */
   takeBatch(): LedgerBatch {
     const writes = new Map<string, BindingWrite>();
+    const history: HistoryRow[] = [];
     for (const { event, stamp } of this.pending) {
       if (!isBindingEvent(event)) continue;
       const update = updateOf(event, stamp);
       const earlier = writes.get(update.id);
-      const created = event.type === 'BindingCreated' || earlier?.created === true;
-      writes.set(update.id, { created, update: { ...earlier?.update, ...update } });
+      const createdRevision = event.type === 'BindingCreated' ? stamp.revision : earlier?.createdRevision;
+      writes.set(update.id, { createdRevision, update: { ...earlier?.update, ...update } });
+      const row = historyRowOf(event, stamp.revision);
+      if (row !== undefined) history.push(row);
     }
     const { checkpoint, revision, name, generation, at, records } = this;
     const batch = { ledger: name, generation, after: checkpoint, to: revision, hash: `hash ${revision}`, at };
     this.checkpoint = revision;
     this.pending = [];
     this.records = [];
-    return { ...batch, state: this.view.state, bindings: [...writes.values()], idempotency: records };
+    return { ...batch, state: this.view.state, bindings: [...writes.values()], history, idempotency: records };
   }
 
   async apply(): Promise<void> {

@@ -34,7 +34,7 @@ export function opening(stores: () => Stores): void {
     for (const name of names) await write.openLedger(name);
     const documents = (await read.ledgerDocuments()).filter(({ ledger }) => ledger.backend.startsWith(backend));
     expect(documents.map(({ ledger }) => ledger)).toEqual(expect.arrayContaining(names));
-    expect(new Set(documents.map(({ generation }) => generation)).size).toBe(4);
+    expect(documents).toHaveLength(4);
   });
 }
 
@@ -154,7 +154,7 @@ export function guarding(stores: () => Stores): void {
     const binding = other.bind('1', 'A');
     other.do({ op: 'changeData', bindingId: binding.id, data: { newer: true } });
     await other.apply();
-    const late = { ...creation, created: true, update: { ...first, id: binding.id, revision: 1 } };
+    const late = { ...creation, createdRevision: 1, update: { ...first, id: binding.id, revision: 1 } };
     other.record({ type: 'LedgerPaused', data: {} });
     expect(await stores().write.apply({ ...other.takeBatch(), bindings: [late] })).toBe('applied');
     expect(await stores().read.findById(other.name, binding.id)).toEqual(other.bindings.get(binding.id));

@@ -7,7 +7,7 @@ import { expectedList, listAll } from './listing-truth.js';
 
 const RUNS = 60;
 const FIELDS = ['colour', 'size', 'flag'];
-const [RECORDS, EXTERNALS] = [
+export const [RECORDS, EXTERNALS] = [
   ['r0', 'r1', 'r2', 'r3', 'R0'],
   ['e0', 'e1', 'e2', 'e3', 'E0', 'r0'],
 ];
@@ -48,7 +48,7 @@ const command = fc.oneof<fc.Arbitrary<Command>[]>(
 );
 
 type Step = { command: Command } | { indexes: string[] } | { apply: true };
-const step = fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
+export const step = fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
   { weight: 12, arbitrary: fc.record({ command }) },
   { weight: 1, arbitrary: fc.record({ indexes: fc.subarray(FIELDS) }) },
   { weight: 3, arbitrary: fc.constant({ apply: true as const }) },
@@ -96,7 +96,7 @@ export function differing(stores: () => Stores): void {
   });
 }
 
-async function play(stores: Stores, steps: readonly Step[], many: boolean): Promise<AppliedLedger> {
+export async function play(stores: Stores, steps: readonly Step[], many: boolean): Promise<AppliedLedger> {
   const cardinality = many ? 'many' : 'one';
   const ledger = await AppliedLedger.open(stores, { cardinality, localModel: newName('local'), indexes: ['colour'] });
   for (const [index, what] of steps.entries()) {

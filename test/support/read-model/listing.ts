@@ -131,6 +131,25 @@ export function paging(stores: () => Stores): void {
     }
   });
 
+  it('ends a page early when its bindings have much data, and goes on behind it', async () => {
+    const ledger = await AppliedLedger.open(stores());
+    for (let index = 0; index < 60; index += 1)
+      ledger.bind(`r${index}`, `e${index}`, { data: index < 30 ? {} : { text: 'x'.repeat(60_000) } });
+    await ledger.apply();
+    const sizes: number[] = [];
+    const seen: Binding[] = [];
+    for (let cursor: string | undefined; ;) {
+      const page = await stores().read.list(ledger.name, {}, 1_000, cursor);
+      sizes.push(page.items.filter(({ data }) => 'text' in data).length);
+      seen.push(...page.items);
+      if (page.nextCursor === null) break;
+      cursor = page.nextCursor;
+    }
+    expect(seen).toEqual(byId([...ledger.bindings.values()]));
+    // Nine of them are as many bytes as a page may have.
+    expect(sizes).toEqual([9, 9, 9, 3]);
+  });
+
   it('has no next page behind the last, and never an empty one between', async () => {
     const ledger = await AppliedLedger.open(stores());
     for (let index = 0; index < 6; index += 1) ledger.bind(`r${index}`, `e${index}`);

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Binding } from '#domain';
+import { readLocalRecordPage } from '#read-model';
 import { AppliedLedger, byId, newName, type Stores } from './applied-ledger.js';
 import { CONFUSABLE_IDS } from './confusable-ids.js';
 
@@ -168,6 +169,41 @@ export function acrossLedgers(stores: () => Stores): void {
     expect(await read.findOfLocalRecord(localModel, '1', true)).toEqual(expected([a, c], ['bound', 'unbound']));
     expect(await read.findOfLocalRecord(localModel, '3', true)).toEqual([]);
     expect(await read.findOfLocalRecord(newName('local'), '1', true)).toEqual([]);
+  });
+
+  it('pages through the bindings of a record', async () => {
+    const [backend, localModel] = [newName(), newName('local')];
+    const located: object[] = [];
+    for (const model of ['c', 'a', 'b']) {
+      const ledger = await AppliedLedger.open(stores(), { localModel, cardinality: 'many' }, { backend, model });
+      for (let index = 0; index < 11; index += 1) ledger.bind('1', `${model}${index}`);
+      ledger.do({ op: 'unbind', externalId: `${model}4` });
+      await ledger.apply();
+      const ofModel = byId([...ledger.bindings.values()]).map((binding) => ({ ...binding, ...ledger.name, localModel }));
+      located.push(...ofModel);
+    }
+    const expected = [...located.slice(11), ...located.slice(0, 11)];
+    const { read } = stores();
+    for (const includeUnbound of [true, false]) {
+      const record = { localModel, recordId: '1', includeUnbound };
+      for (const limit of [1, 4, 33, 1_000]) {
+        const seen: object[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await readLocalRecordPage(read, record, { limit, cursor });
+          expect(page.items.length).toBeLessThanOrEqual(limit);
+          expect(page.items.length).toBeGreaterThan(0);
+          seen.push(...page.items);
+          cursor = page.nextCursor ?? undefined;
+        } while (cursor !== undefined);
+        expect(seen).toEqual(expected.filter((binding) => includeUnbound || (binding as Binding).state !== 'unbound'));
+      }
+    }
+    const { nextCursor } = await readLocalRecordPage(read, { localModel, recordId: '1', includeUnbound: true }, { limit: 1 });
+    const other = { localModel, recordId: '2', includeUnbound: true };
+    await expect(readLocalRecordPage(read, other, { limit: 1, cursor: nextCursor ?? '' })).rejects.toMatchObject({
+      code: 'BAD_CURSOR',
+    });
   });
 
   it('follows a ledger whose local model changes, and one that has none any more', async () => {

@@ -17,8 +17,23 @@ const EVENT_COLUMNS: Column<BackendEvent>[] = [
   ['revision', ({ revision }) => revision],
   ['at', ({ at }) => at],
   ['event', ({ type }) => type],
-  ['actor', ({ actor }) => actor],
+  ['actor', ({ actor, onBehalfOf }) => (typeof onBehalfOf === 'string' ? `${actor} for ${onBehalfOf}` : actor)],
+  ['what', whatChanged],
 ];
+
+/** What the event changed from what, else the members that it has of its own; and why. */
+function whatChanged({ data, changed, reason }: BackendEvent): string {
+  const members = typeof data === 'object' && data !== null ? Object.entries(data) : [];
+  const changes =
+    changed === undefined
+      ? members.map(([name, value]) => `${name}=${shown(value)}`)
+      : Object.entries(changed).map(([name, { from, to }]) => `${name}: ${shown(from)} → ${shown(to)}`);
+  return [...changes, ...(typeof reason === 'string' ? [`(${reason})`] : [])].join(' ');
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
 
 interface ChangeOptions extends PasswordOptions {
   name?: string;
@@ -54,6 +69,12 @@ function addReads(backends: Command): void {
     inSession(async ({ client, output }, [id = '']) => {
       const backend = await client.backends.get(id);
       await output.answer(backend, membersOf(backend));
+    }),
+  );
+  leaf(backends, 'credentials <backend>', 'its username, password and secret settings; that they were read is recorded').action(
+    inSession(async ({ client, output }, [id = '']) => {
+      const { username, password, secrets } = await client.backends.credentials(id);
+      await output.answer({ username, password, secrets }, { username, password, ...secrets });
     }),
   );
   leaf(backends, 'history <backend>', 'who changed what of it').action(

@@ -1,6 +1,6 @@
 /** Writes of one binding. */
 import type { Command } from 'commander';
-import type { Binding, Direction, JsonObject, WriteAnswer } from '#client';
+import { LedgerError, type Binding, type CommandError, type Direction, type JsonObject, type WriteAnswer } from '#client';
 import { jsonObject, targetOf } from '../arguments.js';
 import { UsageError } from '../exit-codes.js';
 import { inSession, leaf } from '../leaf.js';
@@ -36,6 +36,7 @@ const OWN_DATA = { ownData: true };
 export function addBindingCommands(program: Command): void {
   addBind(program);
   addSync(program);
+  addChangeData(program);
   addUnbind(program);
   addMove(program);
 }
@@ -69,6 +70,21 @@ function addSync(program: Command): void {
         const { syncDate, data, force, direction, reason } = options;
         const ledger = context.client.ledger(backend, model);
         await show(context, await ledger.sync(targetOf(options), { syncDate, data, force, direction }, { reason }));
+      }, OWN_DATA),
+    );
+}
+
+function addChangeData(program: Command): void {
+  withTarget(leaf(program, 'change-data <backend> <model>', "change a binding's data", OWN_DATA))
+    .requiredOption('--data <json|@file>', 'JSON merge patch: null takes a member away', bindingData)
+    .action(
+      inSession<TargetOptions & { data: JsonObject }>(async (context, [backend = '', model = ''], options) => {
+        const ledger = context.client.ledger(backend, model);
+        const command = { op: 'changeData' as const, ...targetOf(options), data: options.data, reason: options.reason };
+        for await (const result of ledger.commands([command])) {
+          if (result.error !== undefined) throw errorOfLine(result.error);
+          await show(context, result);
+        }
       }, OWN_DATA),
     );
 }
@@ -114,6 +130,11 @@ function withTarget(command: Command): Command {
 
 function withWriteOptions(command: Command): Command {
   return command.option('--reason <text>', 'recorded in the event');
+}
+
+/** A line's refusal, as if it had been a call of its own. */
+function errorOfLine({ retryable = false, ...error }: CommandError): LedgerError {
+  return new LedgerError({ status: 0, ...error, retryable });
 }
 
 /** Whoever means the folder learns where it goes. */

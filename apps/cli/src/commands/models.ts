@@ -44,6 +44,12 @@ function addTypes(types: Command): void {
       await output.rows(await client.backendTypes.list(), TYPE_COLUMNS);
     }),
   );
+  leaf(types, 'show <type>', 'show a type').action(
+    inSession(async ({ client, output }, [name = '']) => {
+      const type = await client.backendTypes.get(name);
+      await output.answer(type, membersOfType(type));
+    }),
+  );
   leaf(types, 'put <type>', 'define a type; what is not given again is taken away')
     .option('--label <label>', 'what people call it')
     .option('--version <value=label>', 'a version that backends can have; may be repeated', version)
@@ -51,13 +57,18 @@ function addTypes(types: Command): void {
     .action(
       inSession<TypeOptions>(async ({ client, output }, [type = ''], { label, version: versions, settingsSchema }) => {
         const put = await client.backendTypes.put(type, { label, versions, settingsSchema });
-        await output.answer(put, {
-          type: put.type,
-          label: put.label,
-          versions: put.versions.map(({ value }) => value).join(' '),
-        });
+        await output.answer(put, membersOfType(put));
       }),
     );
+}
+
+function membersOfType({ type, label, versions, settingsSchema }: BackendType): Record<string, unknown> {
+  return {
+    type,
+    label,
+    versions: versions.map(({ value, label: of }) => (of === value ? value : `${value} (${of})`)).join(', '),
+    'settings schema': settingsSchema ?? undefined,
+  };
 }
 
 function addModels(models: Command): void {

@@ -1,16 +1,17 @@
 /** Lookups, listings and the state of a ledger. */
 import type { Command } from 'commander';
-import type { Binding, BindingState, Ledger } from '#client';
+import type { BindingState, Ledger, LookedUpBinding, Moment } from '#client';
 import { collect, count, fieldFilter } from '../arguments.js';
 import { EXIT, UsageError } from '../exit-codes.js';
 import { inSession, leaf } from '../leaf.js';
-import { READ_OWN_WRITES } from '../read-options.js';
+import { AS_OF, READ_OWN_WRITES } from '../read-options.js';
 import { lookUpMany, type Side } from './lookup-many.js';
-import { BINDING_COLUMNS, EVENT_COLUMNS, membersOf } from './show-binding.js';
+import { BINDING_COLUMNS, membersOf } from './show-binding.js';
 
 interface LookupOptions {
   external?: string[];
   record?: string[];
+  asOf?: string;
 }
 
 interface ListOptions {
@@ -21,6 +22,7 @@ interface ListOptions {
   syncedAfter?: string;
   createdBefore?: string;
   where?: Record<string, string>;
+  asOf?: string;
   limit?: number;
   cursor?: string;
 }
@@ -28,7 +30,6 @@ interface ListOptions {
 export function addReadCommands(program: Command): void {
   addLookup(program);
   addList(program);
-  addEvents(program);
   addStatus(program);
 }
 
@@ -36,25 +37,32 @@ function addLookup(program: Command): void {
   leaf(program, 'lookup <backend> <model>', 'which record is an external id, or the other way')
     .option('--external <id>', 'external id; may be repeated; "-": one a line from standard input', collect)
     .option('--record <id>', 'record id; likewise', collect)
+    .option('--as-of <instant|revision:n>', AS_OF)
     .action(
-      inSession<LookupOptions>(async ({ client, output }, [backend = '', model = ''], { external, record }) => {
+      inSession<LookupOptions>(async ({ client, output }, [backend = '', model = ''], { external, record, asOf }) => {
         const ids = external ?? record;
         if (ids === undefined || (external !== undefined && record !== undefined))
           throw new UsageError('either --external or --record');
         const side: Side = external === undefined ? 'record' : 'external';
         const ledger = client.ledger(backend, model);
         if (ids.length > 1 || ids[0] === '-') {
+          if (asOf !== undefined) throw new UsageError('--as-of looks up one id');
           return lookUpMany(ledger, side, ids[0] === '-' ? process.stdin : ids, output);
         }
-        const binding = await lookUpOne(ledger, side, ids[0] as string);
-        await output.answer(binding, membersOf(binding));
+        const binding = await lookUpOne(ledger, side, ids[0] as string, asOf);
+        await output.answer(binding, { ...membersOf(binding), 'as of': momentOf(binding.asOf) });
         return EXIT.ok;
       }),
     );
 }
 
-function lookUpOne(ledger: Ledger, side: Side, id: string): Promise<Binding> {
-  return side === 'external' ? ledger.toInternal(id, READ_OWN_WRITES) : ledger.toExternal(id, READ_OWN_WRITES);
+function lookUpOne(ledger: Ledger, side: Side, id: string, asOf: string | undefined): Promise<LookedUpBinding> {
+  const options = { ...READ_OWN_WRITES, asOf };
+  return side === 'external' ? ledger.toInternal(id, options) : ledger.toExternal(id, options);
+}
+
+function momentOf(moment: Moment | undefined): string | undefined {
+  return moment === undefined ? undefined : `revision ${moment.revision}, recorded ${moment.at ?? 'never'}`;
 }
 
 function addList(program: Command): void {
@@ -66,6 +74,7 @@ function addList(program: Command): void {
     .option('--synced-after <instant>', 'synchronized after')
     .option('--created-before <instant>', 'created before')
     .option('--where <field=value>', 'with this in an indexed member of the data; may be repeated', fieldFilter)
+    .option('--as-of <instant|revision:n>', `${AS_OF}; with --state alone`)
     .option('--limit <n>', 'one page of at most so many', count)
     .option('--cursor <cursor>', 'the page that begins here')
     .action(
@@ -79,6 +88,7 @@ function addList(program: Command): void {
           syncedAfter,
           createdBefore,
           data: where,
+          asOf: options.asOf,
           limit,
         };
         const listing = client.ledger(backend, model).bindings(filter, READ_OWN_WRITES);
@@ -90,18 +100,6 @@ function addList(program: Command): void {
         if (output.json) return output.answer(page, {});
         await output.rows(page.items, BINDING_COLUMNS);
         if (page.nextCursor !== null) output.note(`more: --cursor ${page.nextCursor}`);
-      }),
-    );
-}
-
-function addEvents(program: Command): void {
-  leaf(program, 'events <backend> <model>', 'what happened in the ledger, oldest first')
-    .option('--after <revision>', 'only later ones', count)
-    .option('--limit <n>', 'at most so many', count)
-    .action(
-      inSession<{ after?: number; limit?: number }>(async ({ client, output }, [backend = '', model = ''], { after, limit }) => {
-        const listing = client.ledger(backend, model).events({ after, limit }, READ_OWN_WRITES);
-        await output.rows(limit === undefined ? listing.stream() : (await listing.page()).items, EVENT_COLUMNS);
       }),
     );
 }

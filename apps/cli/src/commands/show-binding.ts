@@ -20,6 +20,12 @@ export const EVENT_COLUMNS: Column<LedgerEvent>[] = [
   ['actor', ({ actor }) => actor],
 ];
 
+/** Events of many ledgers. */
+export const ACROSS_COLUMNS: Column<LedgerEvent>[] = [
+  ['ledger', ({ backend, model }) => `${backend}/${model}`],
+  ...EVENT_COLUMNS,
+];
+
 export function membersOf(binding: Binding): Record<string, unknown> {
   return {
     record: binding.recordId,

@@ -60,6 +60,8 @@ export class Import {
 
   /** Answers the exit code. */
   async run(): Promise<number> {
+    const { output } = this.#context;
+    output.showWaiting = (text) => output.note(text);
     const ledger = this.#context.client.ledger(this.#backend, this.#model);
     // Whoever misspells a name learns it before a line is sent.
     await ledger.status();
@@ -71,7 +73,7 @@ export class Import {
       progress: this.#progress,
       stopWhenUnavailable: this.#keepsProgress,
       refused: (line, problem, command) => this.#refuse(line, problem, command),
-      moved: ({ line, end }) => this.#bar.update(end, line, this.#refused),
+      moved: ({ line, end }) => this.#bar.update(end, { lines: line, refused: this.#refused }),
       save: () => this.#save(),
     });
     const stop = () => {
@@ -79,7 +81,8 @@ export class Import {
       input.destroy();
     };
     process.once('SIGINT', stop).once('SIGTERM', stop);
-    this.#bar = progressBar(size);
+    this.#bar = progressBar(size, '{lines} lines, {refused} refused');
+    if (this.#bar.waiting !== undefined) output.showWaiting = this.#bar.waiting;
     let failure: unknown;
     try {
       await importer.run();
@@ -90,6 +93,7 @@ export class Import {
       process.off('SIGINT', stop).off('SIGTERM', stop);
       input.destroy();
       this.#bar.stop();
+      output.showWaiting = undefined;
       this.#refusedFile?.close();
     }
     return this.#end(importer, failure);

@@ -16,8 +16,8 @@ export interface Line {
   terminated: boolean;
 }
 
-export async function* readLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line> {
-  const splitter = new LineSplitter();
+export async function* readLines(chunks: AsyncIterable<Buffer>, maxLineBytes = MAX_LINE_BYTES): AsyncGenerator<Line> {
+  const splitter = new LineSplitter(maxLineBytes);
   for await (const chunk of chunks) yield* splitter.push(chunk);
   yield* splitter.end();
 }
@@ -28,6 +28,8 @@ class LineSplitter {
   #heldBytes = 0;
   #number = 0;
   #end = 0;
+
+  constructor(private readonly maxLineBytes: number) {}
 
   *push(chunk: Buffer): Generator<Line> {
     let start = 0;
@@ -46,7 +48,7 @@ class LineSplitter {
   /** A line that is too long is counted, not kept. */
   #hold(piece: Buffer): void {
     this.#heldBytes += piece.length;
-    if (this.#heldBytes <= MAX_LINE_BYTES) this.#held.push(piece);
+    if (this.#heldBytes <= this.maxLineBytes) this.#held.push(piece);
     else this.#held = [];
   }
 
@@ -58,7 +60,7 @@ class LineSplitter {
     this.#number += 1;
     this.#end += bytes + (terminated ? 1 : 0);
     const line = { number: this.#number, end: this.#end, terminated };
-    if (bytes > MAX_LINE_BYTES) return { ...line, text: '', fault: 'too long' };
+    if (bytes > this.maxLineBytes) return { ...line, text: '', fault: 'too long' };
     try {
       return { ...line, text: this.#decoder.decode(held).replace(/\r$/, '') };
     } catch {

@@ -21,6 +21,8 @@ export interface ImportProgress extends ImportIdentity {
   run: string;
   /** Every line up to this one is answered. */
   lines: number;
+  /** Of an import that a refusal stopped: the last line that was sent, and those up to it that are not answered for good. */
+  behind?: { reached: number; pending: number[] };
   outcomes: Record<string, number>;
   refusals: Record<string, number>;
   refusedFile?: string;

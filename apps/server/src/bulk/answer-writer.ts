@@ -12,6 +12,9 @@ export const DEFAULT_STALL_MS = 30_000;
 export const LINES_OPTIONS = Symbol('LINES_OPTIONS');
 
 export class AnswerWriter {
+  /** Whether it was cut off because it took nothing. */
+  stalled = false;
+
   constructor(
     private readonly response: ServerResponse,
     private readonly stallMs: number,
@@ -26,7 +29,7 @@ export class AnswerWriter {
   }
 
   /** Hands the text on, and waits until there is room for more. False when the reader has gone, or was cut off. */
-  async write(text: string): Promise<boolean> {
+  async write(text: string | Buffer): Promise<boolean> {
     if (!this.open) return false;
     if (this.response.write(text)) return true;
     return this.drained();
@@ -54,6 +57,7 @@ export class AnswerWriter {
       const onDrain = () => finish(true);
       const onClose = () => finish(false);
       const timer = setTimeout(() => {
+        this.stalled = true;
         this.cut();
         finish(false);
       }, this.stallMs);

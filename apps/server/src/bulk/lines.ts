@@ -1,4 +1,5 @@
 /** Long answers as NDJSON: listings and events. */
+import { setImmediate as breath } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NDJSON } from '../http/body-parsers.js';
 import { AnswerWriter, type LinesOptions } from './answer-writer.js';
@@ -37,6 +38,8 @@ export async function sendPages(
     for await (const items of pages) {
       if (options.closing.aborted) return writer.cut();
       if (!(await writer.write(linesOf(items)))) return;
+      // A reader that takes everything at once leaves no pause for others.
+      await breath();
     }
     writer.end();
   } catch (error) {

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, Inject, Param, Patch, Post, Query, Req, 
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import type { BackendEventView, BackendView, Credentials } from '#ledger';
+import type { BackendHistoryEvent, BackendView, Credentials } from '#ledger';
 import { OPENED_LEDGER } from '#nest';
 import type { OpenedLedger } from '#runtime';
 import {
@@ -21,7 +21,7 @@ import { sendPages, wantsLines } from '../bulk/lines.js';
 import { NDJSON } from '../http/body-parsers.js';
 import { TheChange, type ChangeCall } from '../http/parameters.js';
 import { orThrow } from '../http/problem.js';
-import { Read, Write } from '../openapi/endpoint.js';
+import { Read, RecordedRead, Write } from '../openapi/endpoint.js';
 import { pageOf, sizeOf, type Page, type PageQuery } from './page.js';
 
 const OF_DESCRIPTION = ['BACKEND_TYPE_NOT_FOUND', 'UNKNOWN_VERSION', 'INVALID_SETTINGS', 'INVALID_LOCATION'] as const;
@@ -39,7 +39,7 @@ export class BackendsController {
   @Write({
     summary: 'Register a backend',
     answers: { 201: backendAnswer },
-    codes: ['BACKEND_EXISTS', 'INVALID_ID', 'IDEMPOTENCY_KEY_REUSED', ...OF_DESCRIPTION],
+    codes: ['BACKEND_EXISTS', 'INVALID_ID', ...OF_DESCRIPTION],
     body: true,
   })
   async register(
@@ -110,7 +110,7 @@ export class BackendsController {
   }
 
   @Get(':backend/credentials')
-  @Write({
+  @RecordedRead({
     summary: 'Username, password and secret settings',
     description: 'That they were read is recorded.',
     answers: { 200: credentialsAnswer },
@@ -128,6 +128,7 @@ export class BackendsController {
   @Get(':backend/history')
   @Read({
     summary: 'What was done with it, and who read its credentials',
+    description: 'Each event with the members that it changed, before and after it.',
     answers: { 200: backendEventPage },
     codes: ['BACKEND_NOT_FOUND'],
     produces: ['application/json', NDJSON],
@@ -144,7 +145,7 @@ export class BackendsController {
     return void reply.send(pageOf(first, limit, ({ revision }) => String(revision)));
   }
 
-  private async *historyFrom(id: string, first: BackendEventView[], limit: number): AsyncGenerator<BackendEventView[]> {
+  private async *historyFrom(id: string, first: BackendHistoryEvent[], limit: number): AsyncGenerator<BackendHistoryEvent[]> {
     for (let page = first; ;) {
       yield page;
       const last = page.at(-1);

@@ -3,10 +3,9 @@ import { CommandBus, type Command } from '@nestjs/cqrs';
 import type { FastifyReply } from 'fastify';
 import { ledgerKey, type Command as LedgerCommand, type LedgerName } from '#domain';
 import type { LocatedAnswer, LocatedRefusal } from '#ledger';
+import { LEDGER_REVISION } from '../http/headers.js';
 import { orThrow } from '../http/problem.js';
 import { Metrics } from '../metrics.js';
-
-export const LEDGER_REVISION = 'ledger-revision';
 
 /** Does commands that come one by one. */
 @Injectable()

@@ -13,11 +13,11 @@ import { BulkGates } from '../bulk/bulk-gate.js';
 import { CommandStream } from '../bulk/command-stream.js';
 import { beginLines } from '../bulk/lines.js';
 import { NDJSON } from '../http/body-parsers.js';
+import { LEDGER_REVISION } from '../http/headers.js';
 import { TheContext, TheLedger } from '../http/parameters.js';
 import { orThrow, RefusedError, refusedError } from '../http/problem.js';
 import { Metrics } from '../metrics.js';
 import { LedgerBulk } from '../openapi/endpoint.js';
-import { LEDGER_REVISION } from './command-answers.js';
 
 /** Commands by the thousand. */
 @ApiTags('Bulk')

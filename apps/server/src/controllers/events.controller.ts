@@ -46,7 +46,10 @@ export class EventsController {
     const after = query.after ?? -1;
     const size = query.limit ?? (lines ? STREAM_PAGE : DEFAULT_PAGE);
     const first = await this.firstPage(ledger, { after, limit: size, waitMs: query.wait }, request);
-    if (lines) return sendPages(request, reply, this.pagesFrom(ledger, first, size, query.limit), this.options);
+    if (lines) {
+      const end = await this.opened.store.headRevision(this.opened.streams.ledger(ledger));
+      return sendPages(request, reply, this.pagesFrom(ledger, first, end, query.limit), this.options);
+    }
     return void reply.send({ items: first, nextAfter: first.at(-1)?.revision ?? after });
   }
 
@@ -68,18 +71,15 @@ export class EventsController {
     }
   }
 
-  /** Up to the newest event, or to the limit: a ledger that grows all the time must not keep the answer from its end. */
-  private async *pagesFrom(
-    ledger: LedgerName,
-    first: EventView[],
-    size: number,
-    limit: number | undefined,
-  ): AsyncGenerator<EventView[]> {
+  /** Up to the newest event as of now, or to the limit: a ledger that grows all the time must not keep the answer from its end. */
+  private async *pagesFrom(ledger: LedgerName, first: EventView[], end: number, limit = Infinity): AsyncGenerator<EventView[]> {
+    let left = limit;
     for (let page = first; ;) {
       yield page;
       const last = page.at(-1);
-      if (last === undefined || page.length < size || limit !== undefined) return;
-      const next = await this.opened.queries.events(ledger, { after: last.revision, limit: size });
+      left -= page.length;
+      if (last === undefined || last.revision >= end || left <= 0) return;
+      const next = await this.opened.queries.events(ledger, { after: last.revision, limit: Math.min(STREAM_PAGE, left) });
       if (isRefusal(next)) throw new Error(`events were refused midway: ${next.detail}`);
       page = next;
     }

@@ -9,6 +9,7 @@ import { refusedError } from '../http/problem.js';
 import { Metrics } from '../metrics.js';
 import { Operation } from '../openapi/endpoint.js';
 import { projectionLags } from '../projection-lag.js';
+import { MAX_MEASURED_LAG } from '../subscriber-metrics.js';
 
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -44,6 +45,7 @@ export class OperationsController {
   })
   async metrics(@Res() reply: FastifyReply): Promise<void> {
     const lags = await projectionLags(this.opened, Date.now());
+    this.measured.subscribers.set(await this.opened.subscribers.list(MAX_MEASURED_LAG));
     const text = await this.measured.text(this.opened.ledger.queueDepths(), lags);
     void reply.header('content-type', PROMETHEUS_TEXT).send(text);
   }

@@ -6,13 +6,13 @@ import type { LocatedAnswer } from '#ledger';
 import { MoveCommand, OPENED_LEDGER, SyncCommand, UnbindCommand } from '#nest';
 import type { OpenedLedger } from '#runtime';
 import {
-  bindingAnswer,
   commandAnswer,
   idTextSchema,
+  lookedUpAnswer,
+  lookupQuery,
   moveAnswer,
   moveBody,
   optionalSyncBody,
-  readQuery,
   unbindQuery,
 } from '#schemas';
 import { toExternal, toInternal } from '../http/lookup-routes.js';
@@ -36,24 +36,24 @@ export class TargetsController {
   @ApiParam({ name: 'externalId', schema: { type: 'string' } })
   @LedgerRead({
     summary: 'to_internal: the live binding of an external id',
-    answers: { 200: bindingAnswer },
+    answers: { 200: lookedUpAnswer },
     codes: ['NOT_BOUND', 'INVALID_ID'],
-    query: readQuery,
+    query: lookupQuery,
   })
   async toInternal(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    await toInternal(this.opened.queries, request, reply);
+    await toInternal(this.opened, request, reply);
   }
 
   @Get('records/:recordId')
   @ApiParam({ name: 'recordId', schema: { type: 'string' } })
   @LedgerRead({
     summary: 'to_external: the live binding of a record, also a pending one',
-    answers: { 200: bindingAnswer },
+    answers: { 200: lookedUpAnswer },
     codes: ['NOT_BOUND', 'AMBIGUOUS_RECORD', 'INVALID_ID'],
-    query: readQuery,
+    query: lookupQuery,
   })
   async toExternal(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    await toExternal(this.opened.queries, request, reply);
+    await toExternal(this.opened, request, reply);
   }
 
   @Post('external/:externalId/sync')

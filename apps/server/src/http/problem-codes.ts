@@ -6,6 +6,9 @@ export type ProblemCode =
   | RefusalCode
   | 'UNAUTHENTICATED'
   | 'FORBIDDEN'
+  | 'ROUTE_NOT_FOUND'
+  | 'METHOD_NOT_ALLOWED'
+  | 'SUBSCRIBER_NOT_FOUND'
   | 'POSITION_GONE'
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'RATE_LIMITED';
@@ -29,6 +32,9 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   BACKEND_TYPE_NOT_FOUND: final(404, 'No such backend type'),
   MODEL_NOT_FOUND: final(404, 'No such model'),
   BINDING_NOT_FOUND: final(404, 'No such binding'),
+  SUBSCRIBER_NOT_FOUND: final(404, 'No such subscriber'),
+  ROUTE_NOT_FOUND: final(404, 'No such route'),
+  METHOD_NOT_ALLOWED: final(405, 'The route does not have this method'),
   RECORD_ALREADY_BOUND: final(409, 'The record is bound to another external id'),
   EXTERNAL_ID_TAKEN: final(409, 'The external id is bound to another record'),
   AMBIGUOUS_RECORD: final(409, 'The record has several bindings'),

@@ -4,6 +4,7 @@ import { EventStoreError } from '#event-store';
 import { VaultError } from '#vault';
 import { refusalOfStore } from '#ledger';
 import { ReadModelError } from '#read-model';
+import type { KnownRoutes } from './known-routes.js';
 import { RETRY_AFTER_SECONDS } from './problem-codes.js';
 import { problemOf, RefusedError, type ProblemDocument, type Refused } from './problem.js';
 
@@ -23,10 +24,15 @@ const FASTIFY_REFUSALS: Readonly<Record<string, Refused>> = {
 /** Answers everything that went wrong as problem details, in one place. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly routes: KnownRoutes) {}
+
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    sendProblem(http.getResponse<FastifyReply>(), problemOfError(error, request));
+    const reply = http.getResponse<FastifyReply>();
+    const methods = isUnknownRoute(error) ? this.routes.methodsOf(request.url) : [];
+    if (methods.length > 0) void reply.header('allow', methods.join(', '));
+    sendProblem(reply, methods.length > 0 ? problemOfMethod(request.method, methods) : problemOfError(error, request));
     // What is still being sent is thrown away, so that the sender gets to read the answer.
     if (!request.raw.readableEnded) request.raw.resume();
   }
@@ -35,9 +41,19 @@ export class ProblemFilter implements ExceptionFilter {
 export function problemOfError(error: unknown, request: FastifyRequest): ProblemDocument {
   const refusal = refusalOfError(error);
   if (refusal !== undefined) return problemOf(refusal);
-  if (error instanceof HttpException && error.getStatus() === 404) return plain(404, 'Not Found', 'there is no such route');
+  if (isUnknownRoute(error))
+    return problemOf({ refused: 'ROUTE_NOT_FOUND', detail: 'there is no such route: /docs lists those that there are' });
   request.log.error({ err: error }, 'a request failed');
   return { ...plain(500, 'Internal Server Error', 'the server failed; its log says why'), correlationId: request.id };
+}
+
+/** What Nest throws when no controller has the route. */
+function isUnknownRoute(error: unknown): boolean {
+  return error instanceof HttpException && error.getStatus() === 404 && error.cause === undefined;
+}
+
+function problemOfMethod(method: string, methods: readonly string[]): ProblemDocument {
+  return problemOf({ refused: 'METHOD_NOT_ALLOWED', detail: `the route has ${methods.join(', ')}, but not ${method}` });
 }
 
 export function refusalOfError(error: unknown): Refused | undefined {

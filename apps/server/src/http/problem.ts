@@ -17,7 +17,7 @@ export interface ProblemDocument {
   title: string;
   status: number;
   detail: string;
-  /** Absent only where HTTP itself says it all: an unknown route, or a fault of the server. */
+  /** Absent only where HTTP itself says it all: a fault of the server. */
   code?: ProblemCode;
   retryable: boolean;
   [member: string]: unknown;

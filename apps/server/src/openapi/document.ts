@@ -3,11 +3,17 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { commandLine, problemAnswer } from '#schemas';
+import { EVENT_STREAM } from '../feed/event-stream.js';
 import { NDJSON } from '../http/body-parsers.js';
 
 type OperationObject = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 const VERSION = '1';
+const EVENT_BLOCKS = {
+  type: 'string',
+  description:
+    'Blocks with `id:` (the position) and `data:` (an `Event` as JSON); one without `data:` only says how far the stream is.',
+};
 
 export function createDocument(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder()
@@ -21,7 +27,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
   return document;
 }
 
-/** What the generator says wrongly: what has a default is not required, and a line of NDJSON is not a page but an item of one. */
+/** What the generator says wrongly: what has a default is not required, and a line of NDJSON, or an event of a stream, is not a page but an item of one. */
 function correct(operation: OperationObject): void {
   for (const parameter of operation.parameters ?? []) {
     if ('in' in parameter && parameter.in === 'query' && hasDefault(parameter.schema)) parameter.required = false;
@@ -31,8 +37,10 @@ function correct(operation: OperationObject): void {
     if (Object.values(requestBody.content).some(({ schema }) => hasDefault(schema))) requestBody.required = false;
   }
   for (const response of Object.values(operation.responses)) {
-    const lines = response !== undefined && 'content' in response ? response.content?.[NDJSON]?.schema : undefined;
+    const content = response !== undefined && 'content' in response ? response.content : undefined;
+    const lines = content?.[NDJSON]?.schema;
     if (lines !== undefined && '$ref' in lines) lines.$ref = lines.$ref.replace(/Page$/, '');
+    if (content?.[EVENT_STREAM] !== undefined) content[EVENT_STREAM].schema = EVENT_BLOCKS;
   }
 }
 

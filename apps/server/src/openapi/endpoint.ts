@@ -75,12 +75,19 @@ export function LedgerBulk(described: EndpointDescription): MethodDecorator {
 
 /** A route that reads something that is not of one ledger. */
 export function Read(described: EndpointDescription): MethodDecorator {
-  return endpoint(described, [], [CORRELATION_HEADER]);
+  const query = described.query === undefined ? [] : queryParameters(described.query);
+  return endpoint(described, [], [CORRELATION_HEADER, ...query]);
 }
 
 /** A route that changes something that is not of one ledger. */
 export function Write(described: EndpointDescription): MethodDecorator {
-  return endpoint(described, OF_WRITES, [CORRELATION_HEADER, ON_BEHALF_OF_HEADER, KEY_HEADER, ...queryParameters(reasonQuery)]);
+  const codes: ProblemCode[] = [...OF_WRITES, 'IDEMPOTENCY_KEY_REUSED'];
+  return endpoint(described, codes, [CORRELATION_HEADER, ON_BEHALF_OF_HEADER, KEY_HEADER, ...queryParameters(reasonQuery)]);
+}
+
+/** A route that reads something that is not of one ledger, and records that it was read. */
+export function RecordedRead(described: EndpointDescription): MethodDecorator {
+  return endpoint(described, OF_WRITES, [CORRELATION_HEADER, ON_BEHALF_OF_HEADER, ...queryParameters(reasonQuery)]);
 }
 
 /** A route for those who run the server: it takes nothing, so it refuses nothing of a request. */

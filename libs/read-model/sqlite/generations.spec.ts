@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { UNOPENED } from '#domain';
+import { migrate, openDatabase } from '#sqlite';
+import { temporaryFolders } from '../../../test/support/temporary-folders.js';
+import { openSqliteReadModel, READ_MODEL_FILE } from './index.js';
+import { READ_MODEL_SCHEMA } from './schema.js';
+
+const newFolder = temporaryFolders();
+const LEDGER = { backend: 'shop', model: 'shop.product' };
+
+it('keeps the ledgers of a file from before there were generations, and gives none of their numbers again', async () => {
+  const folder = newFolder();
+  const db = openDatabase(join(folder, READ_MODEL_FILE));
+  migrate(db, { ...READ_MODEL_SCHEMA, steps: READ_MODEL_SCHEMA.steps.slice(0, 2) });
+  db.prepare(
+    `INSERT INTO ledgers (number, name, backend, model, local_model, generation, checkpoint, hash, at, indexes, state)
+     VALUES (7, 'shop/shop.product', 'shop', 'shop.product', 'product', 'g', 4, 'h', 't', '[]', ?)`,
+  ).run(JSON.stringify(UNOPENED));
+  db.close();
+  const readModel = await openSqliteReadModel({ folder });
+  expect(await readModel.openLedger(LEDGER)).toMatchObject({ ledger: LEDGER, generation: 'g', checkpoint: 4, hash: 'h' });
+  await readModel.beginGeneration(LEDGER);
+  await readModel.close();
+  const after = openDatabase(join(folder, READ_MODEL_FILE), { readOnly: true });
+  expect(after.prepare('SELECT number, role FROM ledgers ORDER BY number').all()).toEqual([
+    { number: 7, role: 'current' },
+    { number: 8, role: 'building' },
+  ]);
+  after.close();
+});

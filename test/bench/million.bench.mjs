@@ -1,0 +1,65 @@
+// A million bindings, in process, on the embedded store: what each costs in a large ledger beside a small one, and the memory it takes.
+//   node --max-old-space-size=400 --max-semi-space-size=8 test/bench/million.bench.mjs [bindings, default 1000000]
+// Wanted: the last hundred thousand cost at most 1.3 times what they cost in a ledger of ten thousand, and under 300 MB resident.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openLedger } from '../../dist/libs/runtime/src/index.js';
+
+const COUNT = Number(process.argv[2] ?? 1_000_000);
+const [SMALL, PART, BATCH, MEGABYTE] = [10_000, 100_000, 500, 1_048_576];
+const context = { actor: 'bench', correlationId: 'bench' };
+const folder = mkdtempSync(join(tmpdir(), 'ledger-bench-'));
+let mostBytes = 0;
+const watching = setInterval(() => (mostBytes = Math.max(mostBytes, process.memoryUsage.rss())), 100);
+
+const opened = await openLedger({ data: folder });
+await opened.catalog.defineType({ type: 'shop' }, context);
+await opened.catalog.defineModel({ model: 'shop.product', backendType: 'shop', localModel: 'product' }, context);
+for (const id of ['warm', 'small', 'large']) {
+  await opened.backends.register({ id, type: 'shop', location: 'https://shop.example' }, context);
+}
+
+/** Microseconds per binding, until all are answered and projected: elapsed, and of the processor. */
+async function bind(backend, from, to) {
+  const ledger = { backend, model: 'shop.product' };
+  const [started, usedBefore] = [performance.now(), process.cpuUsage()];
+  const flying = new Set();
+  for (let start = from; start < to; start += BATCH) {
+    if (flying.size >= 8) await Promise.race(flying);
+    const requests = Array.from({ length: BATCH }, (_, offset) => {
+      const i = start + offset;
+      const externalId = `sku-${(i * 7_919) % 1_000_003}-${i}`;
+      return { command: { op: 'bind', recordId: `product-${i}`, externalId, syncDate: '2026-01-01T00:00:00.000Z' }, context };
+    });
+    const answered = opened.ledger.executeAllInTurn(ledger, requests).then((results) => {
+      if (results.some(({ outcome }) => outcome !== 'created')) throw new Error('a bind was not created');
+      flying.delete(answered);
+    });
+    flying.add(answered);
+  }
+  await Promise.all(flying);
+  await opened.queries.await(ledger, { atLeast: 'head', timeoutMs: 600_000 });
+  const { user, system } = process.cpuUsage(usedBefore);
+  return { elapsed: ((performance.now() - started) * 1_000) / (to - from), used: (user + system) / (to - from) };
+}
+
+try {
+  await bind('warm', 0, SMALL);
+  const small = await bind('small', 0, SMALL);
+  console.log(`ten thousand            ${small.elapsed.toFixed(1)} µs each, ${small.used.toFixed(1)} µs of the processor`);
+  let last = small;
+  for (let from = 0; from < COUNT; from += PART) {
+    last = await bind('large', from, Math.min(COUNT, from + PART));
+    const resident = Math.round(process.memoryUsage.rss() / MEGABYTE);
+    console.log(
+      `up to ${String(from + PART).padStart(9)}         ${last.elapsed.toFixed(1)} µs each, ${last.used.toFixed(1)} µs of the processor   ${resident} MB resident`,
+    );
+  }
+  console.log(`the last of a million cost ${(last.elapsed / small.elapsed).toFixed(2)} × those of ten thousand (wanted: 1.3)`);
+  console.log(`at most ${Math.round(mostBytes / MEGABYTE)} MB resident (wanted: under 300)`);
+} finally {
+  clearInterval(watching);
+  await opened.close();
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,114 @@
+// Verification beside a raw read of the same stream, and what share of bulk bind the hash chain costs. On the embedded store.
+//   node test/bench/verify.bench.mjs [bindings, default 25000]
+// Each binding is bound once and synchronized three times, as ledgers live; and, for comparison, a ledger of creations only.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { verifyLedger } from '../../dist/libs/audit/src/index.js';
+import { canonicalJson, chainHash, JsonSchemas } from '../../dist/libs/ledger/src/index.js';
+import { openLedger } from '../../dist/libs/runtime/src/index.js';
+
+const COUNT = Number(process.argv[2] ?? 25_000);
+const BATCH = 500;
+const ROUNDS = 5;
+const PAGE = 256;
+const LEDGER = { backend: 'shop', model: 'shop.product' };
+const context = { actor: 'bench', correlationId: 'bench' };
+const nothing = { ledgerDocument: async () => undefined, list: async () => ({ items: [], nextCursor: null }) };
+/** CPU time, so that what else runs on the machine counts less. */
+const timed = async (work) => {
+  const before = process.cpuUsage();
+  const started = performance.now();
+  const result = await work();
+  const { user, system } = process.cpuUsage(before);
+  return { result, wallMs: performance.now() - started, cpuMs: (user + system) / 1_000 };
+};
+
+async function write(opened, commandsOf) {
+  for (let start = 0; start < COUNT; start += BATCH) {
+    await opened.ledger.room(LEDGER);
+    const commands = Array.from({ length: Math.min(BATCH, COUNT - start) }, (_, index) => commandsOf(start + index));
+    await opened.ledger.executeAll(
+      LEDGER,
+      commands.map((command) => ({ command, context })),
+    );
+  }
+}
+
+async function rawRead(opened) {
+  const stream = opened.streams.ledger(LEDGER);
+  let events = 0;
+  for (let after = -1; ;) {
+    const page = await opened.store.readStream(stream, { after, limit: PAGE });
+    if (page.length === 0) return events;
+    events += page.length;
+    after = page.at(-1).revision;
+  }
+}
+
+async function chainAlone(opened) {
+  const stream = opened.streams.ledger(LEDGER);
+  const events = [];
+  for (let after = -1; ; after = events.at(-1).revision) {
+    const page = await opened.store.readStream(stream, { after, limit: PAGE });
+    if (page.length === 0) break;
+    events.push(...page);
+  }
+  const { cpuMs } = await timed(async () => {
+    let hash = '';
+    for (const event of events) {
+      const { hash: _, ...rest } = event.metadata;
+      hash = chainHash(hash, event.revision, event, canonicalJson(event.data), canonicalJson(rest));
+    }
+  });
+  return cpuMs;
+}
+
+const best = (runs) => runs.reduce((a, b) => (b.cpuMs < a.cpuMs ? b : a));
+
+async function measure(opened, what) {
+  const tools = { store: opened.store, streams: opened.streams, problemsOf: new JsonSchemas().problemsOfData };
+  const [raw, chain, whole] = [[], [], []];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    raw.push(await timed(() => rawRead(opened)));
+    chain.push(await timed(() => verifyLedger({ ...tools, readModel: nothing }, LEDGER)));
+    whole.push(await timed(() => verifyLedger({ ...tools, readModel: opened.readModel }, LEDGER)));
+  }
+  for (const { result } of [...chain, ...whole]) if (!result.ok) throw new Error(JSON.stringify(result));
+  const events = raw[0].result;
+  const [read, events_, all] = [best(raw), best(chain), best(whole)];
+  const rate = ({ cpuMs }) => Math.round((events / cpuMs) * 1_000).toLocaleString('en');
+  console.log(`${what}: ${events.toLocaleString('en')} events`);
+  console.log(`  raw read          ${rate(read)} events/s of CPU time`);
+  console.log(`  verified events   ${rate(events_)}  ${(read.cpuMs / events_.cpuMs).toFixed(2)} x the raw read`);
+  console.log(`  with read model   ${rate(all)}  ${(read.cpuMs / all.cpuMs).toFixed(2)} x`);
+}
+
+async function run(what, rounds) {
+  const folder = mkdtempSync(join(tmpdir(), 'verify-bench-'));
+  try {
+    const opened = await openLedger({ data: folder });
+    await opened.catalog.defineType({ type: 'shop' }, context);
+    await opened.catalog.defineModel({ model: LEDGER.model, backendType: 'shop', localModel: 'product' }, context);
+    await opened.backends.register({ id: LEDGER.backend, type: 'shop', location: 'https://shop.example' }, context);
+    const bulk = await timed(() =>
+      write(opened, (i) => ({ op: 'bind', recordId: `product-${i}`, externalId: `sku-${(i * 7_919) % 1_000_003}-${i}` })),
+    );
+    if (rounds === 1) {
+      const share = (await chainAlone(opened)) / bulk.cpuMs;
+      console.log(`hash chain: ${(share * 100).toFixed(1)} % of the CPU time of bulk bind`);
+    }
+    for (let round = 1; round < rounds; round += 1) {
+      const syncDate = new Date(Date.UTC(2026, 0, 1 + round)).toISOString();
+      await write(opened, (i) => ({ op: 'sync', recordId: `product-${i}`, syncDate, force: true }));
+    }
+    await opened.queries.await(LEDGER, { atLeast: 'head', timeoutMs: 60_000 });
+    await measure(opened, what);
+    await opened.close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+await run('creations only', 1);
+await run('bound once, synchronized three times', 4);

@@ -1,0 +1,165 @@
+/** The built command line in an auditor's hands: beside a running server, on a folder that no server starts on, and with a file alone. */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { AUDITED_NAME, defineAudited, doAll, openAudited, Rows } from '../support/audit/audited-folder.js';
+import { temporaryFolders } from '../support/temporary-folders.js';
+
+const CLI = join(dirname(dirname(import.meta.dirname)), 'dist/apps/cli/src/main.js');
+const LEDGER = ['shop', 'shop.partner'];
+/** Enough that an import is killed before its end. */
+const MANY = 6_000;
+const LONG_MS = 120_000;
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function start(...args: string[]): { ended: Promise<Ended>; kill: () => void } {
+  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEDGER_')));
+  const child = spawn(process.execPath, [CLI, ...args], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, out, err }));
+  });
+  return { ended, kill: () => child.kill('SIGKILL') };
+}
+
+const run = (...args: string[]) => start(...args).ended;
+const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
+const newFolder = temporaryFolders();
+let folder: string;
+
+async function prepared(): Promise<string> {
+  const made = newFolder();
+  const opened = await openAudited(made);
+  await defineAudited(opened);
+  await opened.close();
+  return made;
+}
+
+beforeAll(async () => {
+  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: build first (npm run build)`);
+  folder = await prepared();
+  const opened = await openAudited(folder);
+  await doAll(opened, [{ op: 'bind', recordId: '1', externalId: 'a' }]);
+  const context = { actor: 'job', correlationId: 'c' };
+  for (let n = 0; n < MANY; n += 500) {
+    const binds = Array.from(
+      { length: 500 },
+      (_, i) => ({ op: 'bind', recordId: `n${n + i}`, externalId: `x${n + i}` }) as const,
+    );
+    await opened.ledger.executeAll(
+      { backend: 'shop', model: 'shop.partner' },
+      binds.map((command) => ({ command, context })),
+    );
+  }
+  await opened.queries.await({ backend: 'shop', model: 'shop.partner' }, { atLeast: 'head', timeoutMs: 60_000 });
+  await opened.close();
+}, LONG_MS);
+
+describe('an auditor', () => {
+  it(
+    'keeps digests, and verifies all ledgers by them while something else has the folder',
+    async () => {
+      const kept = join(newFolder(), 'kept.ndjson');
+      writeFileSync(kept, (await run('--data', folder, 'digests', '--json')).out);
+      const opened = await openAudited(folder);
+      const { code, out } = await run('--data', folder, 'verify', '--digest', `@${kept}`, '--json');
+      await opened.close();
+      expect([code, json(out)]).toEqual([
+        0,
+        expect.objectContaining({ ok: true, ledger: AUDITED_NAME, checkedRevisions: MANY + 2 }),
+      ]);
+      const quick = await run('--data', folder, 'verify', ...LEDGER, '--digest', `@${kept}`, '--only-after');
+      expect([quick.code, quick.out]).toEqual([0, expect.stringMatching(/result +it is what it was\ngood events +1\n/)]);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'is told what was changed, on a folder that no server starts on any more',
+    async () => {
+      const rows = new Rows(folder);
+      const [last] = rows.all().slice(-1);
+      rows.set(last?.revision ?? -1, 'type', 'BindingPainted');
+      try {
+        expect((await run('--data', folder, 'status', ...LEDGER)).code).not.toBe(0);
+        const { code, out } = await run('--data', folder, 'verify', ...LEDGER, '--json');
+        expect([code, json(out)]).toEqual([
+          6,
+          expect.objectContaining({
+            ok: false,
+            firstBad: { revision: MANY + 1, eventId: last?.id, why: expect.stringContaining('hash') },
+          }),
+        ]);
+      } finally {
+        rows.set(last?.revision ?? -1, 'type', last?.type ?? '');
+        rows.close();
+      }
+    },
+    LONG_MS,
+  );
+
+  it(
+    'is told of wrong use in one line',
+    async () => {
+      const wrong: [args: string[], code: number, says: RegExp][] = [
+        [['--data', folder, 'verify', 'shop'], 2, /name a ledger by backend and model/],
+        [['--data', folder, 'verify', ...LEDGER, '--only-after'], 2, /--only-after needs --digest/],
+        [['--data', folder, 'verify', ...LEDGER, '--digest', '{}'], 2, /--digest: \{"ledger"/],
+        [['--data', folder, 'verify', 'shop', 'none'], 3, /BACKEND_NOT_FOUND/],
+        [['--data', join(folder, 'none'), 'verify'], 2, /there is no data folder/],
+        [['verify-export', join(folder, 'none')], 1, /ENOENT/],
+        [['import-ledger', 'x', '--url', 'http://127.0.0.1:9'], 2, /works on the stores themselves/],
+      ];
+      for (const [args, code, says] of wrong)
+        expect(await run(...args)).toEqual({ code, out: '', err: expect.stringMatching(says) });
+    },
+    LONG_MS,
+  );
+});
+
+describe('a ledger as a file', () => {
+  it(
+    'is exported, verified with nothing but the file, imported, killed on the way, and gone on with',
+    async () => {
+      const file = join(newFolder(), 'ledger.ndjson');
+      expect((await run('--data', folder, 'export-ledger', ...LEDGER, '--out', file)).code).toBe(0);
+      const digest = json((await run('--data', folder, 'digest', ...LEDGER, '--json')).out);
+      const verified = await run('verify-export', file, '--json', '--digest', JSON.stringify(digest));
+      expect([verified.code, json(verified.out)]).toEqual([0, expect.objectContaining({ ok: true, checkedRevisions: MANY + 2 })]);
+
+      const target = await prepared();
+      const importing = start('--data', target, 'import-ledger', file);
+      const begun = new Rows(target);
+      while (begun.all().length === 0) await pause(5);
+      importing.kill();
+      await importing.ended;
+      const left = begun.all().length;
+      begun.close();
+      expect(left).toBeGreaterThan(0);
+      if (left < MANY + 2) {
+        const again = await run('--data', target, 'import-ledger', file);
+        expect([again.code, again.err]).toEqual([4, expect.stringContaining('--resume')]);
+      }
+      const resumed = await run('--data', target, 'import-ledger', file, '--resume', '--json');
+      expect([resumed.code, resumed.err]).toEqual([0, '']);
+      expect(json(resumed.out)).toMatchObject({ ok: true, appended: MANY + 2 - left });
+      expect(json((await run('--data', target, 'digest', ...LEDGER, '--json')).out)).toEqual(digest);
+
+      writeFileSync(file, readFileSync(file, 'utf8').replace('"x77"', '"x78"'));
+      expect((await run('verify-export', file)).code).toBe(6);
+      const refused = await run('--data', await prepared(), 'import-ledger', file);
+      expect([refused.code, refused.err]).toEqual([6, 'nothing was imported\n']);
+    },
+    LONG_MS,
+  );
+});

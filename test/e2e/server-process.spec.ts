@@ -1,11 +1,12 @@
 /** The server as a process: what it says when it starts, when it cannot, and how it ends. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BACKGROUND_PRIORITY } from '../../libs/runtime/src/thread-priority.js';
 
 const MAIN = join(import.meta.dirname, '../../dist/apps/server/src/main.js');
 const PASSWORD = 'pass-Zx81-word';
@@ -49,6 +50,14 @@ async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<number
   return (await exited)[0];
 }
 
+/** The priorities of a process' threads, where the system gives each its own: 0 is the ordinary one, higher ones go later. */
+function prioritiesOf({ pid }: ChildProcess): number[] {
+  const folder = `/proc/${pid}/task`;
+  if (!existsSync(folder)) return [];
+  const stats = readdirSync(folder).map((thread) => readFileSync(join(folder, thread, 'stat'), 'utf8'));
+  return stats.map((stat) => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]));
+}
+
 async function ended(env: Record<string, string>): Promise<{ code: number | null; err: string; out: string }> {
   const { child, out, err } = start(env);
   const [code] = (await once(child, 'close')) as [number | null];
@@ -56,6 +65,14 @@ async function ended(env: Record<string, string>): Promise<{ code: number | null
 }
 
 describe('a server that starts', () => {
+  it('lets the thread that projects go after those that somebody waits for', async () => {
+    const { child } = await started();
+    const priorities = prioritiesOf(child);
+    const later = priorities.filter((priority) => priority === BACKGROUND_PRIORITY);
+    expect([priorities.length, later.length]).toEqual(process.platform === 'linux' ? [expect.any(Number), 1] : [0, 0]);
+    expect(priorities.filter((priority) => priority !== BACKGROUND_PRIORITY).every((priority) => priority === 0)).toBe(true);
+  });
+
   it('says where it is, serves, and ends in order with everything it acknowledged', async () => {
     const first = await started({ LEDGER_SECRET_KEY: Buffer.alloc(32, 1).toString('base64'), LOG_LEVEL: 'trace' });
     const send = (method: string, path: string, body: object) =>

@@ -3,10 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ProjectionProgress, StreamNames } from '#ledger';
 import { projectInThread, type ProjectionMessage, type ProjectionWorkerData } from './projection.js';
 import { openElsewhere } from './stores.js';
+import { workInBackground } from './thread-priority.js';
 
 const TROUBLES_EVERY_MS = 500;
 
 async function main(): Promise<void> {
+  workInBackground();
   const { stores, prefix, maxEvents } = workerData as ProjectionWorkerData;
   const { store, readModel } = await openElsewhere(stores, prefix);
   const send = (message: ProjectionMessage) => parentPort?.postMessage(message);

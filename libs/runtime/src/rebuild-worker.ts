@@ -4,8 +4,10 @@ import { StreamNames } from '#ledger';
 import { dropFormers, runRebuild } from './rebuild.js';
 import type { RebuildMessage, RebuildWorkerData } from './rebuilds.js';
 import { openElsewhere } from './stores.js';
+import { workInBackground } from './thread-priority.js';
 
 async function main(): Promise<void> {
+  workInBackground();
   const { stores, prefix, task } = workerData as RebuildWorkerData;
   const { store, readModel } = await openElsewhere(stores, prefix);
   const ending = new AbortController();

@@ -1,6 +1,8 @@
 /** A server over the stores of the suite, by default one in memory, for tests that speak HTTP to it without a socket. */
 import type { InjectOptions, Response } from 'light-my-request';
 import { createLogger, createServer, type LedgerServer, type ServerOptions } from '#server';
+import type { OpenedLedger } from '#runtime';
+import { OPENED_LEDGER } from '#nest';
 import { storesOfSuite, type SuiteStores } from './suite-stores.js';
 
 export const BACKEND = 'shop';
@@ -79,8 +81,19 @@ export class TestServer {
       request.headers = { 'content-type': 'application/json', ...headers };
     }
     const { statusCode, headers: answered, payload: text } = await this.server.app.inject(request);
+    if (this.suite !== undefined && method !== 'GET') await this.projected(String(answered['ledger-revision'] ?? ''));
     const json = String(answered['content-type']).includes('json') && !String(answered['content-type']).includes('ndjson');
     return { status: statusCode, headers: answered, text, body: (json ? JSON.parse(text) : text) as T };
+  }
+
+  /**
+   * Stores that answer over a network are read a moment after they were written: what these tests say of an answer holds once the
+   * write is projected, which in memory it is in the same turn. What is told before that has tests of its own.
+   */
+  private async projected(revisions: string): Promise<void> {
+    const { queries } = this.server.app.get<OpenedLedger>(OPENED_LEDGER);
+    for (const [, backend = '', model = '', revision] of revisions.matchAll(/([^/,]+)\/([^@]+)@(\d+)/g))
+      await queries.await({ backend, model }, { atLeast: Number(revision), timeoutMs: 10_000 });
   }
 
   /** Sends lines as one body; the results of the lines. */

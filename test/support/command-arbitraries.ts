@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { Command, JsonObject } from '#domain';
 import { minutesAfterStart } from './deciding-ledger.js';
+import { bindingIdOf } from './naive-ledger.js';
 
 /** Something that happens to a ledger, `later` minutes after what happened before. */
 export type Step = { later: number } & (
@@ -11,7 +12,7 @@ export type Step = { later: number } & (
 
 const record = fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5');
 const external = fc.constantFrom('e1', 'e2', 'e3', 'e4');
-const binding = fc.constantFrom(1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 12).map((n) => `b${n}`);
+const binding = fc.constantFrom(1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 12).map((n) => bindingIdOf(n));
 const data = fc.constantFrom<JsonObject>(
   {},
   { a: 1 },

@@ -15,6 +15,7 @@ import {
   type Refusal,
   type Stamp,
 } from '#domain';
+import { bindingIdOf } from './naive-ledger.js';
 
 export interface Recorded<E extends LedgerEvent = LedgerEvent> {
   event: E;
@@ -80,7 +81,7 @@ export class DecidingLedger {
   }
 
   decide(command: Command) {
-    const newId = () => `b${(this.made += 1)}`;
+    const newId = () => bindingIdOf((this.made += 1));
     return decide(this.view, command, { at: this.at, newId, problemsOf: this.problemsOf });
   }
 

@@ -126,7 +126,7 @@ export class NaiveLedger {
     if (date !== null && DATES_APART(date, now) > MOST_AHEAD_MS) return no('INVALID_SYNC_DATE');
     const data = patched({}, command.data ?? {});
     if (!this.admits(data)) return no('INVALID_DATA');
-    const row: Row = { id: `b${this.rows.length + 1}`, record, external, date, data, version: 1, gone: false };
+    const row: Row = { id: bindingIdOf(this.rows.length + 1), record, external, date, data, version: 1, gone: false };
     this.rows.push(row);
     return yes('created', row);
   }
@@ -232,4 +232,10 @@ function same(a: JsonObject, b: JsonObject): boolean {
   const inOrder = (_: string, value: JsonValue) =>
     isMap(value) ? Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)) : value;
   return JSON.stringify(a, inOrder) === JSON.stringify(b, inOrder);
+}
+
+/** Ids that sort as they were made, as those of the ledger do: b1 to b9, then c10, d100, e1000. */
+export function bindingIdOf(number: number): string {
+  const digits = String(number);
+  return `${' bcde'[digits.length]}${digits}`;
 }

@@ -10,7 +10,7 @@ import {
   type NotDone,
   type Recorded,
 } from '../../../test/support/deciding-ledger.js';
-import { NaiveLedger, type Row, type Verdict } from '../../../test/support/naive-ledger.js';
+import { bindingIdOf, NaiveLedger, type Row, type Verdict } from '../../../test/support/naive-ledger.js';
 import type { Command } from './commands.js';
 import { isBindingEvent, updateOf, UNOPENED, type Binding, type BindingEvent, type BindingUpdate } from './ledger.js';
 import { LedgerView, type IdempotencyRecord } from './ledger-view.js';
@@ -100,7 +100,7 @@ class Life {
       });
       counts[(binding as Binding).state] += 1;
     }
-    check(view.binding(`b${this.model.rows.length + 1}`) === undefined, 'no binding is made beside', command);
+    check(view.binding(bindingIdOf(this.model.rows.length + 1)) === undefined, 'no binding is made beside', command);
     check(isDeepStrictEqual(view.state.counts, counts), 'counts are the fold', { command, counts, told: view.state.counts });
     for (const externalId of EXTERNAL_IDS) {
       const rows = this.model.rows.filter((row) => !row.gone && row.external === externalId);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRefusal, type Binding, type BindingState, type LedgerName } from '#domain';
 import { step } from '../../../test/support/command-arbitraries.js';
 import { DecidingLedger, minutesAfterStart } from '../../../test/support/deciding-ledger.js';
+import { bindingIdOf } from '../../../test/support/naive-ledger.js';
 import { answered, bindingsAfter, PastWorld, play, YOUNGEST_MS } from '../../../test/support/past-world.js';
 import { locate } from './located.js';
 import { bindingsAt, MAX_OPEN_BYTES } from './past-ledger.js';
@@ -90,8 +91,8 @@ describe('as of a revision', () => {
   it('a listing is the same when half of it has to be left to another pass, again and again', async () => {
     const spread = new DecidingLedger({ cardinality: 'many' });
     for (let n = 0; n < 1_200; n += 1) spread.do({ op: 'bind', recordId: `s${n % 600}`, externalId: `s${n}`, syncDate: null });
-    for (let n = 0; n < 1_200; n += 3) spread.do({ op: 'changeData', bindingId: `b${n + 1}`, data: { n } });
-    for (let n = 0; n < 1_200; n += 5) spread.do({ op: 'unbind', bindingId: `b${n + 1}` });
+    for (let n = 0; n < 1_200; n += 3) spread.do({ op: 'changeData', bindingId: bindingIdOf(n + 1), data: { n } });
+    for (let n = 0; n < 1_200; n += 5) spread.do({ op: 'unbind', bindingId: bindingIdOf(n + 1) });
     const ledger = await world.add(spread);
     const expected = byId(bindingsAfter(spread, spread.revision).filter(isLive));
     const reads: number[] = [];

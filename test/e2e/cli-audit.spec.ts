@@ -1,38 +1,17 @@
 /** The built command line in an auditor's hands: beside a running server, on a folder that no server starts on, and with a file alone. */
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AUDITED_NAME, defineAudited, doAll, openAudited, Rows } from '../support/audit/audited-folder.js';
+import { runCommandLine as run, startCommandLine as start } from '../support/command-line.js';
 import { temporaryFolders } from '../support/temporary-folders.js';
 
-const CLI = join(dirname(dirname(import.meta.dirname)), 'dist/apps/cli/src/main.js');
 const LEDGER = ['shop', 'shop.partner'];
 /** Enough that an import is killed before its end. */
 const MANY = 6_000;
 const LONG_MS = 120_000;
 
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-function start(...args: string[]): { ended: Promise<Ended>; kill: () => void } {
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEDGER_')));
-  const child = spawn(process.execPath, [CLI, ...args], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, out, err }));
-  });
-  return { ended, kill: () => child.kill('SIGKILL') };
-}
-
-const run = (...args: string[]) => start(...args).ended;
 const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
 const newFolder = temporaryFolders();
 let folder: string;
@@ -46,7 +25,6 @@ async function prepared(): Promise<string> {
 }
 
 beforeAll(async () => {
-  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: build first (npm run build)`);
   folder = await prepared();
   const opened = await openAudited(folder);
   await doAll(opened, [{ op: 'bind', recordId: '1', externalId: 'a' }]);

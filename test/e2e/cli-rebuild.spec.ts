@@ -1,38 +1,17 @@
 /** The built command line rebuilds: on a folder that nobody has open, on one that no server starts on, and by a running server. */
-import { spawn } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { cpSync } from 'node:fs';
 import { beforeAll, expect, it } from 'vitest';
 import { AUDITED_NAME, Rows, writeAudited } from '../support/audit/audited-folder.js';
+import { runCommandLine as run } from '../support/command-line.js';
 import { editRows } from '../support/read-model/edited-rows.js';
 import { ServerProcess } from '../support/server-process.js';
 import { temporaryFolders } from '../support/temporary-folders.js';
 
-const CLI = join(dirname(dirname(import.meta.dirname)), 'dist/apps/cli/src/main.js');
 const LONG_MS = 120_000;
-
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-function run(...args: string[]): Promise<Ended> {
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEDGER_')));
-  const child = spawn(process.execPath, [CLI, ...args], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, out, err }));
-  });
-}
 
 const newFolder = temporaryFolders();
 let original: string;
 beforeAll(async () => {
-  if (!existsSync(CLI)) throw new Error(`${CLI} is missing: build first (npm run build)`);
   original = newFolder();
   await writeAudited(original);
 }, LONG_MS);

@@ -3,34 +3,16 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runCommandLine as ledger, type Ended } from '../support/command-line.js';
 import { Program } from '../support/program.js';
 import { temporaryFolders } from '../support/temporary-folders.js';
 
 const root = join(import.meta.dirname, '../..');
-const CLI = join(root, 'dist/apps/cli/src/main.js');
 const SERVER = join(root, 'dist/apps/server/src/main.js');
 const SUBSCRIBER = join(root, 'test/kill/subscriber-process.mjs');
 const newFolder = temporaryFolders();
 /** Programs that start and stop several times over get longer than the others, on a busy machine too. */
 const LONG_MS = 120_000;
-
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-function ledger(...args: string[]): Promise<Ended> {
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEDGER_')));
-  const child = spawn(process.execPath, [CLI, ...args], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, out, err }));
-  });
-}
 
 type Json = Record<string, unknown>;
 interface Parked {

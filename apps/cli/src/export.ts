@@ -6,6 +6,7 @@ import type { Binding } from '#client';
 import { EXIT } from './exit-codes.js';
 import { READ_OWN_WRITES } from './read-options.js';
 import type { Context } from './session.js';
+import { untilInterrupted } from './interruption.js';
 
 const BINDINGS_TOGETHER = 500;
 const CSV_COLUMNS = ['recordId', 'externalId', 'state', 'syncDate', 'id', 'createdAt', 'updatedAt'];
@@ -23,27 +24,34 @@ interface Destination {
   close(): void;
 }
 
-export async function exportBindings(context: Context, backend: string, model: string, options: ExportOptions): Promise<number> {
+export function exportBindings(context: Context, backend: string, model: string, options: ExportOptions): Promise<number> {
+  return untilInterrupted((signal) => {
+    const bindings = context.client.ledger(backend, model).bindings({}, { ...READ_OWN_WRITES, signal });
+    return writeBindings(context, bindings.stream(), options, signal);
+  });
+}
+
+async function writeBindings(
+  context: Context,
+  bindings: AsyncIterable<Binding>,
+  options: ExportOptions,
+  signal: AbortSignal,
+): Promise<number> {
   const { out } = options;
-  const interruption = new AbortController();
-  const stop = () => interruption.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  const bindings = context.client.ledger(backend, model).bindings({}, { ...READ_OWN_WRITES, signal: interruption.signal });
   const destination: Destination =
     out === undefined
       ? { write: (text) => context.output.write(text), finish: () => {}, close: () => {} }
       : new NewFile(resolve(out));
   try {
-    const count = await writeAll(bindings.stream(), destination, options);
+    const count = await writeAll(bindings, destination, options);
     destination.finish();
     if (out !== undefined) await context.output.answer({ file: resolve(out), bindings: count }, { bindings: count, file: out });
     return EXIT.ok;
   } catch (error) {
-    if (!interruption.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
     context.output.note('stopped');
     return EXIT.interrupted;
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
     destination.close();
   }
 }

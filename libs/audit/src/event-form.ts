@@ -1,29 +1,12 @@
 /** The form that events of a ledger have, member by member: nothing of what is stored is believed before. */
-import { EVENT_SCHEMA, parseId, parseInstant, type LedgerRules, type Outcome } from '#domain';
+import { BINDING_STATES, EVENT_SCHEMA, OUTCOMES, parseId, parseInstant, REMOVAL_CAUSES, type LedgerRules } from '#domain';
 import { isObject } from './stored-event.js';
 
 type Members = Record<string, unknown>;
 
-const OUTCOMES: ReadonlySet<unknown> = new Set<Outcome>([
-  'created',
-  'assigned',
-  'replaced',
-  'synced',
-  'changed',
-  'unchanged',
-  'taken',
-  'unbound',
-  'moved',
-]);
-const CAUSES: ReadonlySet<unknown> = new Set([
-  'requested',
-  'recordDeleted',
-  'missingInBackend',
-  'takenOver',
-  'merged',
-  'succeeded',
-]);
-const STATES: ReadonlySet<unknown> = new Set(['pending', 'bound', 'unbound']);
+const outcomes: ReadonlySet<unknown> = new Set(OUTCOMES);
+const causes: ReadonlySet<unknown> = new Set(REMOVAL_CAUSES);
+const states: ReadonlySet<unknown> = new Set(BINDING_STATES);
 const HASH_LENGTH = 64;
 const MAX_INDEXES = 5;
 
@@ -67,7 +50,7 @@ function problemOfIdempotency(stored: unknown): string | undefined {
   const { key, request, outcome, rest, others, displaced } = stored;
   if (typeof key !== 'string' || key === '') return 'its idempotency record has no key';
   if (typeof request !== 'string' || request.length !== HASH_LENGTH) return 'its idempotency record has no hash of the request';
-  if (!OUTCOMES.has(outcome)) return 'its idempotency record has no outcome';
+  if (!outcomes.has(outcome)) return 'its idempotency record has no outcome';
   if (!isObject(rest)) return 'its idempotency record lacks the rest of the binding';
   if (others !== undefined && !(Array.isArray(others) && others.every(isObject)))
     return 'its idempotency record names other bindings that are none';
@@ -83,12 +66,12 @@ export function problemOfBindingData(type: string, data: Members): string | unde
   if (!isCount(version) || version < 1) return 'its version is no number from 1';
   if (typeof recordId !== 'string') return 'its record id is no text';
   if (externalId !== null && typeof externalId !== 'string') return 'its external id is neither text nor null';
-  if (!STATES.has(state)) return 'its state is none';
+  if (!states.has(state)) return 'its state is none';
   if (state === 'bound' && externalId === null) return 'it is bound without an external id';
   if (state === 'pending' && externalId !== null) return 'it is pending with an external id';
   if (syncDate !== undefined && syncDate !== null && !isSyncDate(syncDate)) return 'its sync date is no date';
   if (data['data'] !== undefined && !isObject(data['data'])) return 'the data of the binding is no object';
-  if (type === 'BindingRemoved' ? !CAUSES.has(cause) : cause !== undefined)
+  if (type === 'BindingRemoved' ? !causes.has(cause) : cause !== undefined)
     return type === 'BindingRemoved' ? 'it has no cause of removal' : 'it has a cause of removal, and removes nothing';
   return undefined;
 }

@@ -65,7 +65,18 @@ export interface Move extends CommandOptions {
 
 export type Command = Bind | Sync | ChangeData | Unbind | Move;
 
-export type Outcome = 'created' | 'assigned' | 'replaced' | 'synced' | 'changed' | 'unchanged' | 'taken' | 'unbound' | 'moved';
+export const OUTCOMES = [
+  'created',
+  'assigned',
+  'replaced',
+  'synced',
+  'changed',
+  'unchanged',
+  'taken',
+  'unbound',
+  'moved',
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
 
 /** What a command came to. `revision` is the ledger's at which the answer is true: that of the command's last event, else the head. */
 export interface Answer {

@@ -28,8 +28,10 @@ export interface LedgerRules {
   indexes: string[];
 }
 
-export type BindingState = 'pending' | 'bound' | 'unbound';
-export type RemovalCause = 'requested' | 'recordDeleted' | 'missingInBackend' | 'takenOver' | 'merged' | 'succeeded';
+export const BINDING_STATES = ['pending', 'bound', 'unbound'] as const;
+export type BindingState = (typeof BINDING_STATES)[number];
+export const REMOVAL_CAUSES = ['requested', 'recordDeleted', 'missingInBackend', 'takenOver', 'merged', 'succeeded'] as const;
+export type RemovalCause = (typeof REMOVAL_CAUSES)[number];
 export type Direction = 'import' | 'export';
 
 export interface Binding {

@@ -1,13 +1,14 @@
 /** What the API answers, for its description: the shapes that the ledger's own types have on the wire. */
 import { z } from 'zod';
+import { BINDING_STATES, OUTCOMES, REMOVAL_CAUSES } from '#domain';
 
 const instant = z
   .string()
   .meta({ format: 'date-time', description: 'UTC with milliseconds.', example: '2026-03-03T08:30:00.000Z' });
 const data = z.record(z.string(), z.unknown());
 const revision = z.int().meta({ description: "The ledger's revision." });
-const cause = z.enum(['requested', 'recordDeleted', 'missingInBackend', 'takenOver', 'merged', 'succeeded']);
-const bindingState = z.enum(['pending', 'bound', 'unbound']);
+const cause = z.enum(REMOVAL_CAUSES);
+const bindingState = z.enum(BINDING_STATES);
 const localModel = z.string().nullable();
 
 export const bindingAnswer = z
@@ -31,17 +32,7 @@ export const bindingAnswer = z
   })
   .meta({ id: 'Binding' });
 
-export const outcomeSchema = z.enum([
-  'created',
-  'assigned',
-  'replaced',
-  'synced',
-  'changed',
-  'unchanged',
-  'taken',
-  'unbound',
-  'moved',
-]);
+export const outcomeSchema = z.enum(OUTCOMES);
 
 export const commandAnswer = z
   .object({

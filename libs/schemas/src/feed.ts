@@ -1,6 +1,6 @@
 /** What the events of all ledgers are asked for by. Filters may come several times, everything else once. */
 import { z } from 'zod';
-import { BINDING_EVENT_TYPES, parseName, type Refusal } from '#domain';
+import { BINDING_EVENT_TYPES, REMOVAL_CAUSES, parseName, type Refusal } from '#domain';
 import { eventAnswer } from './answers.js';
 import { refusalOfIssues } from './problems.js';
 import { limitQuery, waitQuery } from './queries.js';
@@ -26,10 +26,7 @@ const filters = {
   model: several(name, 'Only of these models.'),
   type: several(z.enum(BINDING_EVENT_TYPES), 'Only events of these types.'),
   recordId: several(idTextSchema, 'Only of these records; a move is of both of its records.'),
-  cause: several(
-    z.enum(['requested', 'recordDeleted', 'missingInBackend', 'takenOver', 'merged', 'succeeded']),
-    'Only removals with these causes.',
-  ),
+  cause: several(z.enum(REMOVAL_CAUSES), 'Only removals with these causes.'),
   direction: several(directionSchema, 'Only of commands with these directions.'),
   actor: several(text, 'Only of these actors.'),
   correlationId: several(text, 'Only with these correlation ids.'),

@@ -7,6 +7,7 @@ import { EXIT, UsageError } from '../exit-codes.js';
 import { globalsOf, leaf } from '../leaf.js';
 import { Output } from '../output.js';
 import { placeOf } from '../session.js';
+import { untilInterrupted } from '../interruption.js';
 
 type Work<O> = (output: Output, args: string[], options: O, signal: AbortSignal) => Promise<number>;
 
@@ -83,17 +84,14 @@ function interruptible<O>(work: Work<O>): (...given: unknown[]) => Promise<void>
     const args = given.slice(0, -2).filter((argument) => argument !== undefined) as string[];
     const globals = globalsOf(command);
     const output = new Output(globals.json === true);
-    const interruption = new AbortController();
-    const stop = () => interruption.abort();
-    process.once('SIGINT', stop).once('SIGTERM', stop);
-    try {
-      process.exitCode = await work(output, args, { ...(given.at(-2) as O), ...globals }, interruption.signal);
-    } catch (error) {
-      if (!interruption.signal.aborted) throw error;
-      output.note('stopped');
-      process.exitCode = EXIT.interrupted;
-    } finally {
-      process.off('SIGINT', stop).off('SIGTERM', stop);
-    }
+    await untilInterrupted(async (signal) => {
+      try {
+        process.exitCode = await work(output, args, { ...(given.at(-2) as O), ...globals }, signal);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        output.note('stopped');
+        process.exitCode = EXIT.interrupted;
+      }
+    });
   };
 }

@@ -8,6 +8,7 @@ import type { Output } from '../output.js';
 import { READ_OWN_WRITES } from '../read-options.js';
 import type { Context } from '../session.js';
 import { ACROSS_COLUMNS, EVENT_COLUMNS } from './show-binding.js';
+import { untilInterrupted } from '../interruption.js';
 
 interface EventsOptions {
   follow?: true;
@@ -100,23 +101,18 @@ async function followEvents(
   let position = (await client.events(filter, { after, limit: 1 })).nextPosition;
   if (after !== undefined) position = after;
   if (!URL.canParse(where)) output.note(`following ${where}: while it is open here, no other process can write to it`);
-  const stopped = new AbortController();
-  const stop = (): void => stopped.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  const events = client.subscribe(filter, {
-    after: position,
-    signal: stopped.signal,
-    onPosition: (reached) => (position = reached),
-    onReconnect: ({ error, delayMs }) => output.note(`${error.code}: trying again in ${(delayMs / 1_000).toFixed(1)} s`),
-  });
-  try {
+  return untilInterrupted(async (signal) => {
+    const events = client.subscribe(filter, {
+      after: position,
+      signal,
+      onPosition: (reached) => (position = reached),
+      onReconnect: ({ error, delayMs }) => output.note(`${error.code}: trying again in ${(delayMs / 1_000).toFixed(1)} s`),
+    });
     await output.each(limited(events, limit), ACROSS_COLUMNS);
-  } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
-  }
-  if (!stopped.signal.aborted) return EXIT.ok;
-  sayWhere(output, position);
-  return EXIT.interrupted;
+    if (!signal.aborted) return EXIT.ok;
+    sayWhere(output, position);
+    return EXIT.interrupted;
+  });
 }
 
 function sayWhere(output: Output, position: string): void {

@@ -9,6 +9,7 @@ import { progressBar, type ProgressBar } from '../import/progress-bar.js';
 import { globalsOf, leaf } from '../leaf.js';
 import { Output } from '../output.js';
 import { openSession, placeOf, type GlobalOptions } from '../session.js';
+import { untilInterrupted } from '../interruption.js';
 
 interface RebuildOptions {
   ledger?: string;
@@ -43,18 +44,15 @@ export function addRebuild(program: Command): void {
     .action(async (options: RebuildOptions, command: Command) => {
       const globals = globalsOf(command);
       const output = new Output(globals.json === true);
-      const interruption = new AbortController();
-      const stop = () => interruption.abort();
-      process.once('SIGINT', stop).once('SIGTERM', stop);
-      try {
-        process.exitCode = await rebuild(globals, output, options, interruption.signal);
-      } catch (error) {
-        if (!interruption.signal.aborted) throw error;
-        output.note('stopped; the next rebuild goes on from here');
-        process.exitCode = EXIT.interrupted;
-      } finally {
-        process.off('SIGINT', stop).off('SIGTERM', stop);
-      }
+      await untilInterrupted(async (signal) => {
+        try {
+          process.exitCode = await rebuild(globals, output, options, signal);
+        } catch (error) {
+          if (!signal.aborted) throw error;
+          output.note('stopped; the next rebuild goes on from here');
+          process.exitCode = EXIT.interrupted;
+        }
+      });
     });
 }
 

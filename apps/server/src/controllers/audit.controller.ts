@@ -3,20 +3,19 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { VerifyProgress, VerifyReport } from '#audit';
-import { isRefusal, refuse, type LedgerName, type Refusal } from '#domain';
+import type { LedgerName } from '#domain';
 import { OPENED_LEDGER } from '#nest';
 import type { OpenedLedger } from '#runtime';
 import { DEFAULT_PAGE, digestPage, pageQuery, verifyAnswer, verifyBody } from '#schemas';
-import { LINES_OPTIONS, type AnswerWriter, type LinesOptions } from '../bulk/answer-writer.js';
-import { beginLines, linesOf, sendPages, wantsLines } from '../bulk/lines.js';
+import { LINES_OPTIONS, type LinesOptions } from '../bulk/answer-writer.js';
+import { sendPages } from '../bulk/lines.js';
+import { answerLongWork } from '../bulk/progress-lines.js';
 import { NDJSON } from '../http/body-parsers.js';
 import { TheLedger } from '../http/parameters.js';
 import { orThrow } from '../http/problem.js';
 import { LedgerRead, Read } from '../openapi/endpoint.js';
 
 type VerifyBody = z.output<typeof verifyBody>;
-/** How often a verification says how far it is. It keeps the connection from looking idle, too. */
-const PROGRESS_EVERY_MS = 250;
 
 /** For auditors: whether a ledger is what it was, and the means to prove it elsewhere. */
 @ApiTags('Audit')
@@ -50,17 +49,10 @@ export class AuditController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const gone = new AbortController();
-    const end = () => gone.abort();
-    request.raw.socket.once('close', end);
-    this.options.closing.addEventListener('abort', end);
-    try {
-      if (wantsLines(request)) await this.verifyInLines(ledger, body, reply, gone.signal);
-      else void reply.send(orThrow(await this.run(ledger, body, gone.signal)));
-    } finally {
-      request.raw.socket.off('close', end);
-      this.options.closing.removeEventListener('abort', end);
-    }
+    await answerLongWork<VerifyReport, VerifyProgress>(request, reply, this.options, {
+      name: 'the verification',
+      run: (signal, progress) => this.opened.audit.verify(ledger, { ...body, signal, progress }),
+    });
   }
 
   @Get('backends/:backend/models/:model/export')
@@ -72,40 +64,5 @@ export class AuditController {
   })
   async export(@TheLedger() ledger: LedgerName, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     await sendPages(request, reply, orThrow(await this.opened.audit.export(ledger)), this.options);
-  }
-
-  private async run(
-    ledger: LedgerName,
-    body: VerifyBody,
-    signal: AbortSignal,
-    progress?: (at: VerifyProgress) => void,
-  ): Promise<VerifyReport | Refusal> {
-    try {
-      return await this.opened.audit.verify(ledger, { ...body, signal, progress });
-    } catch (error) {
-      // The caller has gone, or the server shuts down.
-      if (signal.aborted) return refuse('STORE_UNAVAILABLE', 'the verification was broken off');
-      throw error;
-    }
-  }
-
-  /** Until the first line is due nothing is sent, so that a refusal has its status. */
-  private async verifyInLines(ledger: LedgerName, body: VerifyBody, reply: FastifyReply, signal: AbortSignal): Promise<void> {
-    let writer: AnswerWriter | undefined;
-    let told = performance.now();
-    const tell = (at: VerifyProgress): void => {
-      if (performance.now() - told < PROGRESS_EVERY_MS) return;
-      told = performance.now();
-      writer ??= beginLines(reply, this.options);
-      void writer.write(linesOf([at]));
-    };
-    const report = await this.run(ledger, body, signal, tell);
-    if (isRefusal(report)) {
-      if (writer === undefined) return void orThrow<object>(report);
-      return writer.cut();
-    }
-    writer ??= beginLines(reply, this.options);
-    await writer.write(linesOf([report]));
-    writer.end();
   }
 }

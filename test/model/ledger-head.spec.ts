@@ -12,6 +12,7 @@ const OPENED: LedgerEvent = {
   type: 'LedgerOpened',
   data: { rules: { localModel: null, cardinality: 'many', dataSchema: null, indexes: [] } },
 };
+const LIMITS = { tailEvents: 1_000, tailBytes: 1_000_000 };
 const KEYS: DecisionKeys = { recordIds: [], externalIds: ['wanted'], bindingIds: [], scopedKeys: [] };
 
 const created = (bindingId: string, externalId: string): BindingEvent => ({
@@ -71,7 +72,7 @@ describe("a ledger's head", () => {
     [stores.head, stores.checkpoint] = [3, 2];
     // Between the two reads of the read model the rest is written, and its first event applied.
     stores.beforeDecisions = [() => undefined, () => ([stores.head, stores.checkpoint] = [5, 4])];
-    const view = await new LedgerHead(LEDGER, STREAM, stores, stores, 1_000).load(KEYS);
+    const view = await new LedgerHead(LEDGER, STREAM, stores, stores, LIMITS).load(KEYS);
     expect(view).toBeInstanceOf(LedgerView);
     expect((view as LedgerView).liveOfExternalId('wanted')?.id).toBe('older');
   });
@@ -80,7 +81,7 @@ describe("a ledger's head", () => {
     const stores = new Stores([OPENED, created('one', 'wanted'), created('two', 'other')]);
     [stores.head, stores.checkpoint] = [2, 0];
     stores.alter = (event) => (event.revision === 2 ? { ...event, type: 'BindingFrozen' } : event);
-    const head = new LedgerHead(LEDGER, STREAM, stores, stores, 1_000);
+    const head = new LedgerHead(LEDGER, STREAM, stores, stores, LIMITS);
     await expect(head.load(KEYS)).rejects.toThrow(UnknownEvent);
     head.forget();
     await expect(head.load(KEYS), 'and says so again').rejects.toThrow(UnknownEvent);

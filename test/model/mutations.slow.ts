@@ -6,7 +6,7 @@ import { MUTATIONS, nameOf } from './mutations/index.js';
 /** Those who run at the same time; each is a process of its own. */
 const AT_ONCE = 2;
 /** What is found is found within so many seeds; the program as it is passes all of them. */
-const MAX_SEEDS = 3_000;
+const MAX_SEEDS = 6_000;
 const SEEDS_UNCHANGED = 50;
 
 describe('the model without a rule', () => {

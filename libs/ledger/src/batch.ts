@@ -45,6 +45,8 @@ export interface DecidedBatch {
   events: RecordedLedgerEvent[];
   /** The same as the append takes them. */
   toAppend: NewEvent[];
+  /** What they add to an append, roughly from above. */
+  bytes: number;
   /** The ledger's own state behind them. */
   state: LedgerState;
   results: CommandResult[][];
@@ -100,7 +102,8 @@ export class BatchDecider {
       commands = 0;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    return { events: this.events, toAppend: this.toAppend, results, state: this.view.state };
+    const { events, toAppend, bytes } = this;
+    return { events, toAppend, bytes, results, state: this.view.state };
   }
 
   /** As many of the group's commands as fit. */

@@ -64,6 +64,9 @@ export function chainHash(
 export interface UnchainedMetadata {
   fields: Omit<EventMetadata, 'hash'>;
   json: string;
+  /** The same, up to where the hash follows. */
+  jsonBeforeHash: string;
+  bytes: number;
 }
 
 /** Members in the order of canonical JSON. `details` has what the command says: direction, idempotency and reason. */
@@ -80,7 +83,13 @@ export function metadataOf(
   if (onBehalfOf !== undefined) fields['onBehalfOf'] = onBehalfOf;
   if (details.reason !== undefined) fields['reason'] = details.reason;
   fields['schema'] = EVENT_SCHEMA;
-  return { fields: fields as unknown as Omit<EventMetadata, 'hash'>, json: canonicalJson(fields) };
+  const json = canonicalJson(fields);
+  return {
+    fields: fields as unknown as Omit<EventMetadata, 'hash'>,
+    json,
+    jsonBeforeHash: `${json.slice(0, -1)},"hash":"`,
+    bytes: Buffer.byteLength(json),
+  };
 }
 
 /** An event in its place in the chain, and the same as an append takes it: with the JSON that its hash was made over. */
@@ -97,19 +106,19 @@ export function chainEvent(
   revision: number,
   id: string,
   { type, data }: LedgerEvent,
-  { fields, json }: UnchainedMetadata,
+  { fields, json, jsonBeforeHash, bytes }: UnchainedMetadata,
 ): ChainedEvent {
   const dataJson = canonicalJson(data);
   const hash = chainHash(previous, revision, { id, type }, dataJson, json);
   const metadata: EventMetadata = { ...fields, hash };
   const event = { type, data, id, revision, metadata } as RecordedLedgerEvent;
-  const metadataJson = `${json.slice(0, -1)},"hash":"${hash}"}`;
-  const toAppend = { ...toNewEvent(event), json: { data: dataJson, metadata: metadataJson } };
-  return { event, toAppend, bytes: Buffer.byteLength(dataJson) + Buffer.byteLength(json) + 200 };
+  const toAppend = toNewEvent(event);
+  toAppend.json = { data: dataJson, metadata: `${jsonBeforeHash}${hash}"}` };
+  return { event, toAppend, bytes: Buffer.byteLength(dataJson) + bytes + 200 };
 }
 
 export function toNewEvent({ id, type, data, metadata }: RecordedLedgerEvent): NewEvent {
-  return { id, type, data: data as unknown as JsonObject, metadata: metadata as unknown as JsonObject };
+  return { id, type, data: data as unknown as JsonObject, metadata: metadata as unknown as JsonObject, json: undefined };
 }
 
 /** An event type or schema that this program does not know; a newer one may. */

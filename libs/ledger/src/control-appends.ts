@@ -76,7 +76,7 @@ export class ControlAppends {
     const written: NewEvent[] = [];
     for (const event of events) {
       const chained = this.chained(event, context);
-      this.head.hope([chained.event], evolveLedger(this.head.point.state, event));
+      this.head.hope([chained.event], evolveLedger(this.head.point.state, event), chained.bytes);
       written.push(chained.toAppend);
     }
     const sentAt = this.tools.clock();

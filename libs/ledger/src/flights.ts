@@ -1,7 +1,6 @@
-import { refuse, type LedgerName, type LedgerState, type RecordedLedgerEvent, type Refusal } from '#domain';
-import type { NewEvent } from '#event-store';
+import { refuse, type LedgerName, type Refusal } from '#domain';
 import { appendResolved, refusalOfStore, type AppendOutcome } from './append.js';
-import type { CommandResult } from './batch.js';
+import type { CommandResult, DecidedBatch } from './batch.js';
 import type { ClockWatch } from './clock-watch.js';
 import type { CommandQueue, GroupJob } from './command-queue.js';
 import type { LedgerHead } from './ledger-head.js';
@@ -10,15 +9,9 @@ import type { WriterTools } from './writer.js';
 const MAX_CONFLICT_WAIT_MS = 200;
 
 /** A batch that was decided, and what it is to be answered when it is written. */
-export interface Prepared {
+export interface Prepared extends DecidedBatch {
   jobs: GroupJob[];
-  results: CommandResult[][];
-  events: RecordedLedgerEvent[];
-  /** The same as the append takes them. */
-  toAppend: NewEvent[];
   expected: number;
-  /** The ledger's own state behind the events. */
-  state: LedgerState;
 }
 
 /** A batch that was sent. */
@@ -52,8 +45,8 @@ export class Flights {
   }
 
   send(prepared: Prepared): Flight {
-    const { jobs, events, toAppend, expected, state } = prepared;
-    this.head.hope(events, state);
+    const { jobs, events, toAppend, bytes, expected, state } = prepared;
+    this.head.hope(events, state, bytes);
     this.tools.observer.batch?.(
       this.ledger,
       jobs.reduce((sum, job) => sum + job.requests.length, 0),

@@ -11,7 +11,8 @@ import {
 import { NO_STREAM, type EventStore } from '#event-store';
 import type { DecisionKeys, DecisionState, LedgerDocument, ReadModel } from '#read-model';
 import { readLedgerEvent } from './chain.js';
-import { Tail } from './tail.js';
+import { KnownKeys } from './known-keys.js';
+import { Tail, type TailLimits } from './tail.js';
 
 /** The ledger at one revision: what the next event follows on. */
 export interface HeadPoint {
@@ -33,7 +34,9 @@ export type LoadFailure = 'stale' | 'behind';
 
 /** What a writer knows of its ledger: the stream's tail, the acknowledged head, and the head it hopes for while an append is in flight. */
 export class LedgerHead {
-  private tail = new Tail(NO_STREAM);
+  private tail: Tail;
+  /** Where the ledger was followed from its first event on. */
+  private knownKeys: KnownKeys | undefined;
   private based = false;
   private acknowledgedPoint: HeadPoint = { revision: NO_STREAM, state: UNOPENED, hash: '', at: '' };
   private hopedPoint: HeadPoint = this.acknowledgedPoint;
@@ -43,8 +46,10 @@ export class LedgerHead {
     private readonly stream: string,
     private readonly store: Pick<EventStore, 'readStream'>,
     private readonly readModel: Pick<ReadModel, 'readForDecision'>,
-    private readonly maxTailEvents: number,
-  ) {}
+    private readonly limits: TailLimits,
+  ) {
+    this.tail = new Tail(NO_STREAM, limits);
+  }
 
   get point(): HeadPoint {
     return this.hopedPoint;
@@ -59,11 +64,15 @@ export class LedgerHead {
   }
 
   /** The state that the keys touch, at `point`: documents of the read model and the tail after its checkpoint. */
-  async load(keys: DecisionKeys): Promise<LedgerView | LoadFailure> {
+  async load(wanted: DecisionKeys): Promise<LedgerView | LoadFailure> {
     for (let look = 0; look < MAX_LOOKS; look += 1) {
+      const keys = this.knownKeys?.among(wanted) ?? wanted;
+      const { revision } = this.hopedPoint;
       const first = await this.readModel.readForDecision(this.ledger, keys);
       const usable = await this.follow(first);
       if (usable !== 'usable') return usable;
+      // What others appended meanwhile may have one of the keys that no event had before.
+      if (keys !== wanted && this.hopedPoint.revision !== revision) continue;
       const documents = new Map(first.bindings.map((binding) => [binding.id, binding]));
       const missing = [...this.tail.matching(keys)].filter((id) => !documents.has(id) && !this.tail.createdHere(id));
       if (missing.length > 0) {
@@ -89,10 +98,11 @@ export class LedgerHead {
   }
 
   /** Takes the events of the append that is being sent for written. */
-  hope(events: readonly RecordedLedgerEvent[], state: LedgerState): void {
-    for (const event of events) this.tail.append(event);
+  hope(events: readonly RecordedLedgerEvent[], state: LedgerState, bytes: number): void {
     const last = events.at(-1);
-    if (last !== undefined) this.hopedPoint = { revision: last.revision, state, hash: last.metadata.hash, at: last.metadata.at };
+    if (last === undefined) return;
+    this.take(events, bytes);
+    this.hopedPoint = { revision: last.revision, state, hash: last.metadata.hash, at: last.metadata.at };
   }
 
   acknowledge(): void {
@@ -129,7 +139,7 @@ export class LedgerHead {
         throw error;
       }
       this.acknowledge();
-      if (page.length < PAGE_EVENTS || this.tail.length > this.maxTailEvents) return;
+      if (page.length < PAGE_EVENTS || this.tail.isFull) return;
     }
   }
 
@@ -162,7 +172,7 @@ export class LedgerHead {
     if (newest > this.acknowledgedPoint.revision) {
       if (this.inFlight) return 'stale';
       await this.readOn();
-      if (this.tail.length > this.maxTailEvents) return this.catchUp(document);
+      if (this.tail.isFull) return this.catchUp(document);
       if (newest > this.acknowledgedPoint.revision) {
         throw new Error(
           `broken invariant: the read model is at revision ${newest} of ${this.stream}, which ends at ${this.acknowledgedPoint.revision}`,
@@ -170,17 +180,18 @@ export class LedgerHead {
       }
     }
     this.tail.pruneTo(checkpoint);
-    return this.tail.length > this.maxTailEvents ? 'behind' : 'usable';
+    return this.tail.isFull ? 'behind' : 'usable';
   }
 
   /** Others wrote so much that the tail is full before its end: start over from the read model's checkpoint next time. */
   private catchUp(document: LedgerDocument | undefined): LoadFailure {
-    if ((document?.checkpoint ?? NO_STREAM) > this.tail.after) this.based = false;
+    if ((document?.checkpoint ?? NO_STREAM) > this.tail.projected) this.based = false;
     return 'behind';
   }
 
   private rebase(document: LedgerDocument | undefined): void {
-    this.tail = new Tail(document?.checkpoint ?? NO_STREAM);
+    this.knownKeys = document === undefined ? new KnownKeys() : undefined;
+    this.tail = new Tail(document?.checkpoint ?? NO_STREAM, this.limits);
     this.acknowledgedPoint =
       document === undefined
         ? { revision: NO_STREAM, state: UNOPENED, hash: '', at: '' }
@@ -194,8 +205,13 @@ export class LedgerHead {
     this.based = true;
   }
 
+  private take(events: readonly RecordedLedgerEvent[], bytes: number): void {
+    this.tail.append(events, bytes);
+    if (this.knownKeys !== undefined) for (const event of events) this.knownKeys.learn(event);
+  }
+
   private add(event: RecordedLedgerEvent): void {
-    this.tail.append(event);
+    this.take([event], JSON.stringify(event.data).length);
     const { hash, at } = event.metadata;
     this.hopedPoint = {
       revision: event.revision,

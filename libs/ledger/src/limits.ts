@@ -8,6 +8,8 @@ export interface LedgerLimits {
   batchBytes: number;
   /** Events that the read model may be behind before writers wait for it. */
   tailEvents: number;
+  /** Bytes of such events, roughly, before writers wait for it. */
+  tailBytes: number;
   /** How long a command may take before it is answered `BUSY` (or `OUTCOME_UNKNOWN`). */
   commandTimeoutMs: number;
   /** How far a clock may be off the store's, or behind a ledger's head, before nothing is written. */
@@ -25,6 +27,7 @@ export const DEFAULT_LIMITS: LedgerLimits = {
   batchCommands: 500,
   batchBytes: 900_000,
   tailEvents: 50_000,
+  tailBytes: 67_108_864,
   commandTimeoutMs: 10_000,
   clockToleranceMs: 5_000,
   idleWriters: 256,

@@ -71,7 +71,7 @@ export class LedgerWriter {
     private readonly tools: WriterTools,
   ) {
     this.queue = new CommandQueue(tools.limits.queueCommands);
-    this.head = new LedgerHead(ledger, stream, tools.store, tools.readModel, tools.limits.tailEvents);
+    this.head = new LedgerHead(ledger, stream, tools.store, tools.readModel, tools.limits);
     const clockWatch = new ClockWatch(tools.clock, tools.limits.clockToleranceMs);
     this.flights = new Flights(ledger, stream, this.head, this.queue, tools, clockWatch);
     this.control = new ControlAppends(ledger, stream, this.head, tools, clockWatch);
@@ -217,9 +217,9 @@ export class LedgerWriter {
         ...this.tools,
         maxBytes: this.tools.limits.batchBytes,
       });
-      const { events, toAppend, results, state } = await decider.decide(jobs);
+      const { results, ...decided } = await decider.decide(jobs);
       this.queue.putBack(cutRemainder(jobs, results));
-      return { jobs, results, events, toAppend, expected: point.revision, state };
+      return { jobs, results, ...decided, expected: point.revision };
     } catch (error) {
       return this.failAll(jobs, error);
     }

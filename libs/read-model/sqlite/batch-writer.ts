@@ -44,19 +44,25 @@ export class BatchWriter {
     fields.add(indexes);
   }
 
+  /** Of what the batch changes. What it creates is not there, or the insertion finds that it is. */
   private storedOf(ledger: number, writes: readonly BindingWrite[]): Map<string, StoredRow> {
-    const ids = JSON.stringify(writes.map(({ update }) => update.id));
-    return new Map(this.statements.storedByIds.all(ids, ledger).map((row) => [row[0], row]));
+    const changed = writes.flatMap(({ createdRevision, update }) => (createdRevision === undefined ? [update.id] : []));
+    return new Map(changed.length === 0 ? [] : this.storedByIds(ledger, changed).map((row) => [row[0], row]));
+  }
+
+  private storedByIds(ledger: number, ids: readonly string[]): StoredRow[] {
+    return this.statements.storedByIds.all(JSON.stringify(ids), ledger);
   }
 
   /** Writes where the stored version is lower. Answers the binding's number. */
   private writeBinding(
     ledger: number,
     batch: LedgerBatch,
-    { createdRevision, update }: BindingWrite,
+    write: BindingWrite,
     stored: StoredRow | undefined,
     fields: FieldIndex,
   ): number {
+    const { createdRevision, update } = write;
     const storedVersion = stored?.[6] ?? 0;
     if (stored !== undefined && storedVersion >= update.version) return stored[13];
     if (stored === undefined && createdRevision === undefined)
@@ -66,14 +72,22 @@ export class BatchWriter {
       throw broken(batch, `binding ${update.id} goes from version ${storedVersion} to ${update.version}`);
     }
     const row = updatedRow(stored?.slice(0, -1) as BindingRow | undefined, update);
+    if (stored === undefined) {
+      const number = this.insertRow(ledger, createdRevision as number, row);
+      if (number === undefined) return this.writeBinding(ledger, batch, write, this.storedByIds(ledger, [update.id])[0], fields);
+      fields.replace(undefined, row);
+      return number;
+    }
     fields.replace(stored, row);
-    if (stored === undefined) return this.insertRow(ledger, createdRevision as number, row);
     this.updateRow(stored, row);
     return stored[13];
   }
 
-  private insertRow(ledger: number, createdRevision: number, row: BindingRow): number {
-    return Number(this.statements.insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, createdRevision, ...row).lastInsertRowid);
+  /** Answers the number of the new row; none when the binding has one already. */
+  private insertRow(ledger: number, createdRevision: number, row: BindingRow): number | undefined {
+    const unbound = isLiveRow(row) ? 0 : 1;
+    const { changes, lastInsertRowid } = this.statements.insertBinding.run(ledger, unbound, createdRevision, ...row);
+    return changes === 0 ? undefined : Number(lastInsertRowid);
   }
 
   private writeHistory(ledger: number, batch: LedgerBatch, row: HistoryRow, number: number | undefined): void {

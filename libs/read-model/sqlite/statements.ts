@@ -114,7 +114,8 @@ export const STATEMENTS = {
      ON b.ledger = ? AND b.${ANY_STATE} AND b.id = k.value`,
   ),
   insertBinding: sql(
-    `INSERT INTO bindings (ledger, unbound, created_revision, ${BINDING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO bindings (ledger, unbound, created_revision, ${BINDING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING`,
   ),
   // An index is written when one of its columns is named, changed or not: so there is a statement for what changes seldom.
   touchBinding: sql('UPDATE bindings SET data = ?, version = ?, revision = ?, updated_at = ? WHERE number = ?'),

@@ -19,7 +19,11 @@ export const WRITING: Mutation[] = [
     without: 'the tail knows which keys a binding holds from its creation alone',
     theme: 'bindings',
     edits: [
-      { file: TAIL, find: '    this.index(event);', replace: "    if (event.type === 'BindingCreated') this.index(event);" },
+      {
+        file: TAIL,
+        find: "if (state === 'unbound') return;",
+        replace: "if (state === 'unbound' || event.type !== 'BindingCreated') return;",
+      },
     ],
   },
   {
@@ -73,6 +77,13 @@ export const WRITING: Mutation[] = [
         replace: 'for (const id of missing) documents.delete(id);\n      if (false as boolean) {',
       },
     ],
+  },
+  {
+    section: 4,
+    rule: 'a key that no event of the ledger had is not looked for, as long as the head does not move',
+    without: 'it is not looked for although others appended meanwhile',
+    theme: 'bindings',
+    edits: [{ file: HEAD, find: 'if (keys !== wanted && this.hopedPoint.revision !== revision) continue;', replace: '' }],
   },
   {
     section: 4,

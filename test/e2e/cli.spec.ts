@@ -285,6 +285,13 @@ describe('import and export', () => {
       await ok(ledgerWith(await ok(ledger('export', ...from)), 'import', ...ndjson, '-'));
       expect(await what(csv)).toEqual(original);
       expect(await what(ndjson)).toEqual(original);
+      const asItWas = await ok(ledger('export', ...from, '--as-of', 'revision:1'));
+      expect(
+        asItWas
+          .trim()
+          .split('\n')
+          .map((line) => (JSON.parse(line) as { revision: number }).revision),
+      ).toEqual([1]);
       // Under the final name stands a whole file or none.
       const failed = await ledger('export', 'nope', 'shop.product', '--out', join(folder(), 'none'));
       expect(failed.code).toBe(3);

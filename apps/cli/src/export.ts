@@ -12,6 +12,7 @@ const BINDINGS_TOGETHER = 500;
 const CSV_COLUMNS = ['recordId', 'externalId', 'state', 'syncDate', 'id', 'createdAt', 'updatedAt'];
 
 export interface ExportOptions {
+  asOf?: string;
   format?: 'ndjson' | 'csv';
   dataColumns?: string[];
   out?: string;
@@ -26,7 +27,7 @@ interface Destination {
 
 export function exportBindings(context: Context, backend: string, model: string, options: ExportOptions): Promise<number> {
   return untilInterrupted((signal) => {
-    const bindings = context.client.ledger(backend, model).bindings({}, { ...READ_OWN_WRITES, signal });
+    const bindings = context.client.ledger(backend, model).bindings({ asOf: options.asOf }, { ...READ_OWN_WRITES, signal });
     return writeBindings(context, bindings.stream(), options, signal);
   });
 }

@@ -4,6 +4,7 @@ import { names } from '../arguments.js';
 import { exportBindings, type ExportOptions } from '../export.js';
 import { Import, type ImportOptions } from '../import/import.js';
 import { inSession, leaf } from '../leaf.js';
+import { AS_OF } from '../read-options.js';
 
 export function addTransferCommands(program: Command): void {
   leaf(program, 'import <backend> <model> <file>', 'do the commands of a file, or bind its rows ("-": standard input)')
@@ -28,6 +29,7 @@ export function addTransferCommands(program: Command): void {
       ),
     );
   leaf(program, 'export <backend> <model>', 'write all live bindings')
+    .option('--as-of <instant|revision:n>', AS_OF)
     .addOption(new Option('--format <format>', 'default: ndjson').choices(['ndjson', 'csv']))
     .option('--data-columns <names>', 'members of the data as CSV columns of their own, in place of one column of JSON', names)
     .option('--out <file>', 'the file to write; it appears when it is complete')

@@ -224,6 +224,30 @@ describe('an import', () => {
     expect(await rowsOf(folder)).toEqual([]);
   });
 
+  it.each([
+    ['of another local model', { localModel: 'other' }, {}, 'local model'],
+    ['of no local model', { localModel: null }, {}, 'local model'],
+    ['that allows one binding a record, where the file may have several', {}, { cardinality: 'many' }, 'cardinality'],
+    ['with a schema that the file was not held to', { dataSchema: { required: ['group'] } }, {}, 'data schema'],
+  ] as const)('under a model %s is refused: it could not be verified afterwards', async (_, here, there, what) => {
+    const context = { actor: 'a', correlationId: 'c' };
+    const define = async (folder: string, rules: object) => {
+      const opened = await openAudited(folder);
+      await opened.catalog.defineType({ type: 'shop' }, context);
+      await opened.catalog.defineModel({ model: AUDITED.model, backendType: 'shop', localModel: 'partner', ...rules }, context);
+      await opened.backends.register({ id: AUDITED.backend, type: 'shop', location: 'https://shop.example.org' }, context);
+      return opened;
+    };
+    const [from, to] = [newFolder(), newFolder()];
+    const original = await define(from, there);
+    await doAll(original, [{ op: 'bind', recordId: '1', externalId: 'A' }]);
+    await original.close();
+    await (await define(to, here)).close();
+    const text = await exported(from);
+    expect(await importing(to, { text })).toMatchObject({ refused: 'MALFORMED', detail: expect.stringContaining(what) });
+    expect(await rowsOf(to)).toEqual([]);
+  });
+
   it('that was stopped leaves the first events, and goes on from there with resume only', async () => {
     const many = newFolder();
     await writeAudited(many);

@@ -8,7 +8,7 @@ import {
   type RequestContext,
 } from '#domain';
 import type { EventStore } from '#event-store';
-import { appendResolved, toNewEvent, type BackendService, type StreamNames } from '#ledger';
+import { appendResolved, canonicalJson, toNewEvent, type BackendService, type CatalogService, type StreamNames } from '#ledger';
 import type { ProblemsOf } from './binding-checker.js';
 import { verifyExport, type ExportReport, type FileLine, type VerifiedExport } from './export-file.js';
 import type { StoredEvent } from './stored-event.js';
@@ -17,6 +17,7 @@ export interface ImportTools {
   store: EventStore;
   streams: StreamNames;
   backends: Pick<BackendService, 'get' | 'registerLedger' | 'checkLedger'>;
+  catalog: Pick<CatalogService, 'model'>;
   problemsOf: ProblemsOf;
   clock(): number;
   random(): number;
@@ -53,7 +54,8 @@ export async function importLedger(tools: ImportTools, options: ImportOptions): 
   const ledger = { backend: header.backend, model: header.model };
   const missing = await tools.backends.checkLedger(ledger);
   if (missing !== undefined) return missing;
-  const start = (await admit(tools, ledger, verified)) ?? (await startOf(tools, ledger, options));
+  const unfit = (await refusalOfRules(tools, ledger, verified)) ?? (await refusalOfCauses(tools, ledger, verified));
+  const start = unfit ?? (await startOf(tools, ledger, options));
   if (isRefusal(start)) return start;
   const stopped = await appendAll(tools, ledger, start.revision, options);
   if (stopped !== undefined) return stopped;
@@ -63,8 +65,32 @@ export async function importLedger(tools: ImportTools, options: ImportOptions): 
   return { imported: report, appended: report.digest.revision - start.revision };
 }
 
+/** When the ledger is registered, the model's rules become its own: what it has must keep to them, or it could never be verified again. */
+async function refusalOfRules(
+  { catalog }: Pick<ImportTools, 'catalog'>,
+  { model }: LedgerName,
+  { checker }: VerifiedExport,
+): Promise<Refusal | undefined> {
+  const here = await catalog.model(model);
+  if (isRefusal(here)) return here;
+  const { rules, opened } = checker.state;
+  if (!opened) return undefined;
+  const unlike = (what: string, inFile: unknown, advice: string) =>
+    refuse(
+      'MALFORMED',
+      `the file's ledger has the ${what} ${JSON.stringify(inFile)}, the model ${model} here another: ${advice}`,
+    );
+  if (here.localModel !== rules.localModel)
+    return unlike('local model', rules.localModel, 'a ledger keeps its own for ever, so the model must be defined with it');
+  const later = 'define the model here as it was, import, and change it then, which is checked';
+  if (here.cardinality === 'one' && rules.cardinality === 'many') return unlike('cardinality', 'many', later);
+  if (here.dataSchema !== null && canonicalJson(here.dataSchema) !== canonicalJson(rules.dataSchema))
+    return unlike('data schema', rules.dataSchema, later);
+  return undefined;
+}
+
 /** The ledger must fit the backend and the models that are here: what these say next must be news to it. */
-async function admit(
+async function refusalOfCauses(
   { store, streams, backends }: ImportTools,
   ledger: LedgerName,
   { checker }: VerifiedExport,

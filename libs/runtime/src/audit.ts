@@ -42,7 +42,7 @@ export async function openAudit(config: LedgerConfig): Promise<OpenedAudit> {
 
 /** Imports a ledger into the stores that are open. */
 export async function importInto(opened: OpenedLedger, options: Omit<ImportOptions, 'context'>): Promise<ImportResult> {
-  const { store, streams, backends } = opened;
+  const { store, streams, backends, catalog } = opened;
   // What an interrupted change still carries to ledgers comes first, and not between the events of this one.
   await opened.resumed;
   return importLedger(
@@ -50,6 +50,7 @@ export async function importInto(opened: OpenedLedger, options: Omit<ImportOptio
       store,
       streams,
       backends,
+      catalog,
       problemsOf: new JsonSchemas().problemsOfData,
       clock: () => Date.now(),
       random: () => Math.random(),

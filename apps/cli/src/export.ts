@@ -1,9 +1,9 @@
 /** `ledger export`: all bindings as a stream, to standard output or to a file that appears when it is whole. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import type { Binding } from '#client';
-import { EXIT } from './exit-codes.js';
+import { EXIT, UsageError } from './exit-codes.js';
 import { READ_OWN_WRITES } from './read-options.js';
 import type { Context } from './session.js';
 import { untilInterrupted } from './interruption.js';
@@ -104,9 +104,10 @@ export class NewFile implements Destination {
   readonly #part: string;
   #file: number | undefined;
 
+  /** @throws {UsageError} for what is there and is no file: a device or a folder is nothing to put a file in the place of. */
   constructor(path: string) {
-    this.#path = path;
-    this.#part = `${path}.${process.pid}.part`;
+    this.#path = targetOf(path);
+    this.#part = `${this.#path}.${process.pid}.part`;
     this.#file = openSync(this.#part, 'w');
   }
 
@@ -131,4 +132,11 @@ export class NewFile implements Destination {
     if (file !== undefined) closeSync(file);
     return file !== undefined;
   }
+}
+
+/** What a link leads to is replaced, not the link. */
+function targetOf(path: string): string {
+  if (!existsSync(path)) return path;
+  if (!statSync(path).isFile()) throw new UsageError(`${path} is there and is no file: write to standard output instead`);
+  return realpathSync(path);
 }

@@ -31,10 +31,12 @@ export async function appendResolved(
   for (let attempt = 0; ; attempt += 1) {
     try {
       const result = await tools.store.append(stream, expected, events);
-      if (!result.ok)
+      if (!result.ok) {
+        if (result.actual < expected) return gone(stream, expected, result.actual);
         return unknown && (await standThere(tools.store, stream, expected, events))
           ? { outcome: 'landed' }
           : { outcome: 'conflict' };
+      }
       if (result.revision === expected + events.length) return { outcome: 'landed', storedAt: result.storedAt };
       const detail = `${stream}: an append of ${events.length} events at revision ${expected} ended at ${result.revision}: the stream was deleted or written over`;
       return { outcome: 'failed', refusal: refuse('STORE_UNAVAILABLE', detail), fatal: true };
@@ -45,6 +47,12 @@ export async function appendResolved(
       await tools.sleep(Math.min(MAX_RESEND_WAIT_MS, 20 * 2 ** attempt) * (0.5 + tools.random() / 2));
     }
   }
+}
+
+/** Nobody was ahead: the store has lost what it acknowledged, or was exchanged for another one. */
+function gone(stream: string, expected: number, actual: number): AppendOutcome {
+  const detail = `${stream} ends at revision ${actual}, and ended at ${expected} before: the stream was deleted, or its store emptied`;
+  return { outcome: 'failed', refusal: refuse('STORE_UNAVAILABLE', detail), fatal: true };
 }
 
 async function standThere(store: EventStore, stream: string, expected: number, events: readonly NewEvent[]): Promise<boolean> {

@@ -91,7 +91,11 @@ export class ControlAppends {
       this.head.acknowledge();
       this.clockWatch.watch(sentAt, landing.storedAt);
     } else this.head.abandon();
-    if (landing.outcome === 'failed') throw new EventStoreError('UNAVAILABLE', landing.refusal.detail);
+    if (landing.outcome === 'failed') throw errorOf(landing.refusal);
     return landing.outcome === 'landed';
   }
+}
+
+function errorOf({ refused, detail }: Refusal): EventStoreError {
+  return new EventStoreError(refused === 'OUTCOME_UNKNOWN' ? refused : 'UNAVAILABLE', detail);
 }

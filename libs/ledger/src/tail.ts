@@ -167,7 +167,7 @@ class Segment {
     const segment = new Segment();
     for (const event of this.events) if (event.revision <= head) segment.add(event);
     for (const [key, record] of this.idempotency) if (record.answer.revision <= head) segment.idempotency.set(key, record);
-    segment.bytes = this.bytes;
+    segment.bytes = Math.round((this.bytes * segment.events.length) / this.events.length);
     return segment;
   }
 

@@ -112,6 +112,23 @@ it('events that were read with a gap are read anew', async () => {
   expect(torn).toBe(false);
 });
 
+it('a store that was emptied meanwhile is no other writer: nothing is written there any more, and it is said why', async () => {
+  const { store, readModel } = await openStores();
+  const { store: empty } = await openStores();
+  let isEmpty = false;
+  const ledger = ledgerOver({
+    store: storeBut(store, { append: (...of) => (isEmpty ? empty : store).append(...of) }),
+    readModel,
+  });
+  await bind(ledger, '1');
+  isEmpty = true;
+  const refusal = { refused: 'STORE_UNAVAILABLE', detail: expect.stringContaining('ends at revision -1, and ended at 1 before') };
+  expect(await bind(ledger, '2')).toMatchObject(refusal);
+  expect(await bind(ledger, '3')).toMatchObject(refusal);
+  expect(ledger.writerTroubles()).toEqual([{ ledger: PRODUCTS, reason: refusal.detail }]);
+  expect(await empty.headRevision('ledger-shop/shop.product')).toBe(-1);
+});
+
 it('commands in turn wait for room in a full queue, all of those that wait', async () => {
   const ledger = ledgerOver(await openStores(), { queueCommands: 100, batchCommands: 50 });
   await bind(ledger, '0');

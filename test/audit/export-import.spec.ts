@@ -50,7 +50,7 @@ async function* fileOf(text: readonly string[]): AsyncGenerator<FileLine> {
 }
 
 async function verified(text: readonly string[], digest?: { revision: number; hash: string }): Promise<ExportReport> {
-  return (await verifyExport(fileOf(text), () => [], { digest })).report;
+  return (await verifyExport(fileOf(text), () => [], { digestsOf: () => (digest === undefined ? [] : [digest]) })).report;
 }
 
 const changed = (at: number, change: (line: string) => string) => lines.with(at, change(lines[at] as string));
@@ -83,7 +83,7 @@ describe('an exported ledger', () => {
     for (const revision of [0, 7, last()]) expect((await verified(lines, digestAt(revision))).ok).toBe(true);
     expect((await verified(lines, { revision: 7, hash: '0'.repeat(64) })).firstBad).toMatchObject({ line: 9, revision: 7 });
     expect((await verified(lines, { revision: 99, hash: '0'.repeat(64) })).firstBad?.why).toMatch(
-      /is of revision 99, the file ends/,
+      /^the file ends at revision \d+, but the digest kept is of revision 99/,
     );
   });
 
@@ -119,6 +119,12 @@ describe('an exported ledger', () => {
     ['has an event twice', () => lines.toSpliced(5, 0, lines[4] as string), { line: 6, revision: 4 }],
     ['has two events exchanged', () => lines.with(5, lines[6] as string).with(6, lines[5] as string), { line: 6, revision: 4 }],
     ['goes on after its digest', () => [...lines, lines[3] as string], { line: 19, why: 'there are lines after the digest' }],
+    [
+      'has a member twice',
+      () => changed(3, (line) => line.replace('"data":{', '"data":{"recordId":"other",')),
+      { line: 4, why: 'the line has the member "recordId" twice' },
+    ],
+    ['says more of an event than there is', () => changed(3, (line) => line.replace('{', '{"note":"approved",')), { line: 4 }],
     ['has a line that is no JSON', () => changed(3, () => '{'), { line: 4, why: 'the line is no JSON object' }],
   ];
   it.each(BROKEN)('that %s is found broken', async (_, text, bad) => {

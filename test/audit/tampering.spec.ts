@@ -177,6 +177,19 @@ describe('events that are cut off at the end', () => {
   });
 });
 
+describe('a member that an event has twice', () => {
+  it.each([
+    ['data', '{"recordId":"other",', '"recordId"'],
+    ['data', '{"r\\u0065cordId":"other",', '"recordId"'],
+    ['metadata', '{ "actor":"nobody",', '"actor"'],
+  ] as const)('in its %s is found, though parsing passes over it: %s', async (field, begin, member) => {
+    const { [field]: text } = events[2] as Row;
+    rows.set(2, field, `${begin}${text.slice(1)}`);
+    const why = `its text has the member ${member} twice`;
+    expect((await verify()).firstBad).toEqual({ revision: 2, eventId: events[2]?.id, why });
+  });
+});
+
 describe('a chain that was made anew from a changed event on', () => {
   beforeEach(() => {
     rows.set(3, 'data', (events[3] as Row).data.replace('Großhandel', 'Kleinhandel'));
@@ -188,6 +201,20 @@ describe('a chain that was made anew from a changed event on', () => {
     expect((await verify({ digest: digestAt(2) })).firstBad).not.toMatchObject({ why: expect.stringContaining('digest') });
     const { firstBad } = await verify({ digest: digestAt(4) });
     expect(firstBad).toMatchObject({ revision: 4, eventId: events[4]?.id, why: expect.stringContaining('digest kept') });
+  });
+
+  it('is found by any of several digests, also when the newest was taken afterwards', async () => {
+    const newest = { revision: head(), hash: hashIn(rows.all()[head()] as Row) };
+    expect((await verify({ digests: [newest] })).firstBad).not.toMatchObject({ why: expect.stringContaining('digest') });
+    for (const digests of [
+      [digestAt(4), newest],
+      [newest, digestAt(4)],
+      [newest, digestAt(head()), digestAt(4)],
+    ])
+      expect((await verify({ digests })).firstBad).toMatchObject({ revision: 4, why: expect.stringContaining('digest kept') });
+    expect((await verify({ digest: digestAt(1), digests: [newest, digestAt(7)], onlyAfter: true })).firstBad).toMatchObject({
+      revision: 7,
+    });
   });
 
   it('is found after a digest, without looking at what is before it', async () => {

@@ -63,6 +63,35 @@ describe('an auditor', () => {
   );
 
   it(
+    'is told of a ledger that is gone, and the others are verified all the same',
+    async () => {
+      const [old, gone] = [
+        { ledger: AUDITED_NAME, revision: 1, hash: '0'.repeat(64) },
+        { ledger: 'shop/gone', revision: 7, hash: '1'.repeat(64) },
+      ];
+      const { hash } = json((await run('--data', folder, 'digest', ...LEDGER, '--json')).out);
+      const kept = join(newFolder(), 'kept.ndjson');
+      writeFileSync(
+        kept,
+        [gone, { ledger: AUDITED_NAME, revision: MANY + 1, hash }].map((each) => JSON.stringify(each)).join('\n'),
+      );
+      const { code, out, err } = await run('--data', folder, 'verify', '--digest', `@${kept}`);
+      expect(code).toBe(6);
+      expect(out).toMatch(/there is no such ledger here, but the digest kept is of its revision 7/);
+      expect(out).toMatch(/result +it is what it was/);
+      expect(err).toMatch(/2 ledgers, 1 of them not what they were/);
+      // Of several nights each counts: here the older one does not fit.
+      writeFileSync(
+        kept,
+        [old, { ledger: AUDITED_NAME, revision: MANY + 1, hash }].map((each) => JSON.stringify(each)).join('\n'),
+      );
+      const both = await run('--data', folder, 'verify', '--digest', `@${kept}`);
+      expect([both.code, both.out]).toEqual([6, expect.stringMatching(/first bad +revision 1,/)]);
+    },
+    LONG_MS,
+  );
+
+  it(
     'is told what was changed, on a folder that no server starts on any more',
     async () => {
       const rows = new Rows(folder);
@@ -92,6 +121,8 @@ describe('an auditor', () => {
       const wrong: [args: string[], code: number, says: RegExp][] = [
         [['--data', folder, 'verify', 'shop'], 2, /name a ledger by backend and model/],
         [['--data', folder, 'verify', ...LEDGER, '--only-after'], 2, /--only-after needs --digest/],
+        [['--data', folder, 'verify', '--digest', `@${join(folder, 'missing')}`], 2, /missing cannot be read: ENOENT/],
+        [['--data', folder, 'export-ledger', ...LEDGER, '--out', folder], 2, /is there and is no file/],
         [['--data', folder, 'verify', ...LEDGER, '--digest', '{}'], 2, /--digest: \{"ledger"/],
         [['--data', folder, 'verify', 'shop', 'none'], 3, /BACKEND_NOT_FOUND/],
         [['--data', join(folder, 'none'), 'verify'], 2, /there is no data folder/],

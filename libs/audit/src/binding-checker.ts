@@ -10,7 +10,9 @@ import {
   type StoredIdempotency,
 } from '#domain';
 import { isName } from './event-form.js';
-import { FoldedBindings, printOf, type FoldedBinding } from './folded.js';
+import { printOf } from './data-print.js';
+import { FoldedBindings } from './folded.js';
+import type { FoldedBinding } from './folded-binding.js';
 import { show } from './stored-event.js';
 
 /** What in the data the schema of the rules does not admit. */
@@ -19,8 +21,14 @@ type Recorded = BindingEvent & { revision: number; metadata: EventMetadata };
 type Data = BindingEvent['data'];
 
 export class BindingChecker {
-  readonly bindings = new FoldedBindings();
-  constructor(private readonly problemsOf: ProblemsOf) {}
+  readonly bindings: FoldedBindings;
+
+  constructor(
+    private readonly problemsOf: ProblemsOf,
+    expectedBindings = 0,
+  ) {
+    this.bindings = new FoldedBindings(expectedBindings);
+  }
 
   /** Applies the event, or answers why it cannot have been written; what is known is of no use then. */
   check(event: Recorded, at: string, rules: LedgerRules): string | undefined {
@@ -32,10 +40,14 @@ export class BindingChecker {
 
   private create(event: Recorded, at: string, rules: LedgerRules): string | undefined {
     const { data } = event;
-    const folded = newBinding(data, at);
+    const problem = problemOfCreation(data);
+    const folded = this.bindings.add(data.bindingId);
+    if (folded === undefined) return 'it creates a binding that there is already';
+    if (problem !== undefined) return problem;
+    identify(folded, data);
+    folded.createdAt = at;
     fold(folded, event, at);
-    if (!this.bindings.add(data.bindingId, folded)) return 'it creates a binding that there is already';
-    return problemOfCreation(data) ?? this.entered(folded, rules) ?? problemOfRest(event.metadata.idempotency, folded);
+    return this.entered(folded, data, rules) ?? problemOfRest(event.metadata.idempotency, folded);
   }
 
   private change(event: Recorded, at: string, rules: LedgerRules): string | undefined {
@@ -50,17 +62,17 @@ export class BindingChecker {
       this.bindings.leave(folded);
       identify(folded, data);
       fold(folded, event, at);
-      const wrong = this.entered(folded, rules);
+      const wrong = this.entered(folded, data, rules);
       if (wrong !== undefined) return wrong;
     }
     return problemOfRest(event.metadata.idempotency, folded);
   }
 
-  private entered(folded: FoldedBinding, { cardinality }: LedgerRules): string | undefined {
-    const ofRecord = this.bindings.enter(folded);
-    if (ofRecord === 'taken') return `external id ${show(folded.externalId)} is held by another binding`;
+  private entered(folded: FoldedBinding, data: Data, { cardinality }: LedgerRules): string | undefined {
+    const ofRecord = this.bindings.enter(folded, data);
+    if (ofRecord === 'taken') return `external id ${show(data.externalId)} is held by another binding`;
     if (ofRecord <= (cardinality === 'one' ? 1 : MAX_BINDINGS_OF_RECORD)) return undefined;
-    return `record ${show(folded.recordId)} has ${ofRecord} live bindings, where the cardinality is ${cardinality}`;
+    return `record ${show(data.recordId)} has ${ofRecord} live bindings, where the cardinality is ${cardinality}`;
   }
 
   private problemOfValues(data: Data, at: string, rules: LedgerRules): string | undefined {
@@ -90,9 +102,9 @@ function problemOfIdentity(data: Data, before: FoldedBinding, changed: number): 
   if (before.state === 'unbound') return 'the binding was unbound before it';
   if (data.version !== before.version + 1) return `its version ${data.version} follows on version ${before.version}`;
   const { previousRecordId = data.recordId, previousExternalId = data.externalId, previousState = data.state } = data;
-  if (previousRecordId !== before.recordId)
+  if (!before.isRecord(previousRecordId))
     return `it says that the record was ${show(previousRecordId)} before, which was ${show(before.recordId)}`;
-  if (previousExternalId !== before.externalId)
+  if (!before.isExternalId(previousExternalId))
     return `it says that the external id was ${show(previousExternalId)} before, which was ${show(before.externalId)}`;
   if (previousState !== before.state) return `it says that the state was ${previousState} before, which was ${before.state}`;
   return (changed & (RECORD | EXTERNAL_ID)) === 0 ? undefined : problemOfIds(data);
@@ -106,7 +118,7 @@ function problemOfChange({ type, data }: BindingEvent, before: FoldedBinding, ch
   if (type === 'BindingDataChanged' && data.data === undefined) return 'it has no data';
   if (type === 'SyncDateUpdated' && typeof data.syncDate !== 'string') return 'it has no sync date';
   if (data.syncDate === undefined || data.forced === true || data.syncDate === null) return undefined;
-  return before.syncDate === null || data.syncDate > before.syncDate
+  return before.isSyncedBefore(data.syncDate)
     ? undefined
     : `its sync date ${data.syncDate} is not newer than ${before.syncDate}, and was not forced`;
 }
@@ -125,8 +137,8 @@ const CHANGES = {
 
 function changesOf(data: Data, before: FoldedBinding): number {
   return (
-    (data.recordId === before.recordId ? 0 : RECORD) |
-    (data.externalId === before.externalId ? 0 : EXTERNAL_ID) |
+    (before.isRecord(data.recordId) ? 0 : RECORD) |
+    (before.isExternalId(data.externalId) ? 0 : EXTERNAL_ID) |
     (data.state === before.state ? 0 : STATE)
   );
 }
@@ -146,45 +158,18 @@ function problemOfRest(stored: StoredIdempotency | undefined, folded: FoldedBind
   return same ? undefined : 'its idempotency record answers with another binding than there was';
 }
 
-function newBinding({ recordId, externalId, state, version }: Data, at: string): FoldedBinding {
-  return {
-    recordId,
-    externalId,
-    syncDate: null,
-    data: '{}',
-    state,
-    version,
-    revision: 0,
-    createdAt: at,
-    updatedAt: at,
-    unboundAt: undefined,
-    cause: undefined,
-    reason: undefined,
-    seen: false,
-  };
-}
-
-let newestSyncDate: string | null = null;
-
-/** In a batch the sync dates that are not the recorded time are mostly one, too. */
-function sharedSyncDate(syncDate: string | null): string | null {
-  if (syncDate !== newestSyncDate) newestSyncDate = syncDate;
-  return newestSyncDate;
-}
-
-/** Only when it changes: of each event's equal texts the first is kept, and those of the rest are given up while they are young. */
 function identify(binding: FoldedBinding, { recordId, externalId, state }: Data): void {
-  if (recordId !== binding.recordId) binding.recordId = recordId;
-  if (externalId !== binding.externalId) binding.externalId = externalId;
+  if (!binding.isRecord(recordId)) binding.recordId = recordId;
+  if (!binding.isExternalId(externalId)) binding.externalId = externalId;
   binding.state = state;
 }
 
-/** All but the identity, as `updateOf` in the domain says it. Equal texts are kept once: most sync dates are the recorded time. */
+/** All but the identity, as `updateOf` in the domain says it. */
 function fold(binding: FoldedBinding, { type, data, revision, metadata }: Recorded, at: string): void {
   binding.version = data.version;
   binding.revision = revision;
   binding.updatedAt = at;
-  if (data.syncDate !== undefined) binding.syncDate = data.syncDate === at ? at : sharedSyncDate(data.syncDate);
+  if (data.syncDate !== undefined) binding.syncDate = data.syncDate;
   if (data.data !== undefined) binding.data = printOf(data.data);
   if (type !== 'BindingRemoved') return;
   binding.unboundAt = at;

@@ -15,30 +15,26 @@ export class ChainChecker implements EventChecker {
     const { revision, data, metadata } = event;
     if (revision !== this.revision + 1) return `it has revision ${revision}, and follows on revision ${this.revision}`;
     if (!isObject(data) || !isObject(metadata)) return 'its data or its metadata is no JSON object';
-    const { hash } = metadata;
+    const hash = event.chained === undefined ? metadata['hash'] : event.chained.hash;
     if (typeof hash !== 'string') return 'its metadata has no hash';
-    const computed = hashOfText(this.hash, event, hash) === hash ? hash : hashOf(this.hash, event);
+    const computed = hashOf(this.hash, event);
     if (computed !== hash)
       return `its hash does not follow from its content and the event before: ${show(hash)} is stored, ${computed} is right`;
     this.revision = revision;
-    this.hash = hash;
+    this.hash = computed;
     return undefined;
   }
 }
 
-/** Of the text that is stored: where it is what the hash was made over, as a ledger writes it, the text need not be made again. */
-function hashOfText(previous: string, event: StoredEvent, hash: string): string | undefined {
-  const { json } = event;
-  const end = `,"hash":"${hash}"}`;
-  if (json === undefined || !json.metadata.endsWith(end)) return undefined;
-  return chainHash(previous, event.revision, event, json.data, `${json.metadata.slice(0, -end.length)}}`);
-}
-
 function hashOf(previous: string, event: StoredEvent): string {
-  const { hash: _, ...rest } = event.metadata;
   try {
-    return chainHash(previous, event.revision, event, canonicalJson(event.data), canonicalJson(rest));
+    const data = event.dataText ?? canonicalJson(event.data);
+    return chainHash(previous, event.revision, event, data, event.chained?.metadataText ?? unchained(event.metadata));
   } catch (error) {
     return `none (${error instanceof Error ? error.message : String(error)})`;
   }
+}
+
+function unchained({ hash: _, ...rest }: StoredEvent['metadata']): string {
+  return canonicalJson(rest);
 }

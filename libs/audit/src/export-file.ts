@@ -8,10 +8,13 @@ import type { StreamNames } from '#ledger';
 import type { ProblemsOf } from './binding-checker.js';
 import { Breath } from './breath.js';
 import { LedgerChecker } from './ledger-checker.js';
-import { isObject, textOf, type Fault, type KnownDigest, type StoredEvent } from './stored-event.js';
+import { KnownDigests } from './known-digests.js';
+import { memberTwice } from './member-twice.js';
+import { isObject, show, textOf, type Fault, type KnownDigest, type StoredEvent } from './stored-event.js';
 
 export const EXPORT_FORMAT = 'binding-ledger-export';
 export const EXPORT_VERSION = 1;
+const EVENT_MEMBERS: ReadonlySet<string> = new Set(['revision', 'id', 'type', 'data', 'metadata']);
 /** As long as a line may be: more than the largest append. */
 export const MAX_EXPORT_LINE_BYTES = 2_097_152;
 /** Few enough that a page of events with large data is no burden. */
@@ -80,13 +83,20 @@ export interface VerifiedExport {
   checker: LedgerChecker;
 }
 
+export interface VerifyExportOptions {
+  /** What the ledger that the header names was at some revisions, kept elsewhere. */
+  digestsOf?: (ledger: string) => readonly KnownDigest[];
+  signal?: AbortSignal;
+  progress?(line: number): void;
+}
+
 /** Verifies a file from its first line to its last, with nothing but the file. */
 export async function verifyExport(
   lines: AsyncIterable<FileLine>,
   problemsOf: ProblemsOf,
-  { digest, signal, progress }: { digest?: KnownDigest; signal?: AbortSignal; progress?(line: number): void } = {},
+  { digestsOf = () => [], signal, progress }: VerifyExportOptions = {},
 ): Promise<VerifiedExport> {
-  const file = new ExportFile(new LedgerChecker(problemsOf), digest);
+  const file = new ExportFile(new LedgerChecker(problemsOf), digestsOf);
   const breath = new Breath(signal);
   for await (const line of lines) {
     file.take(line);
@@ -104,16 +114,19 @@ class ExportFile {
   private header: ExportHeader | undefined;
   private ended = false;
   private lines = 0;
+  private digests = new KnownDigests([]);
 
   constructor(
     private readonly checker: LedgerChecker,
-    private readonly digest: KnownDigest | undefined,
+    private readonly digestsOf: (ledger: string) => readonly KnownDigest[],
   ) {}
 
   take({ number, text, fault }: FileLine): void {
     this.lines = number;
     const value = fault === undefined ? parsed(text) : undefined;
     if (!isObject(value)) return this.refuse(fault ?? 'the line is no JSON object');
+    const twice = JSON.stringify(value) === text ? undefined : memberTwice(text);
+    if (twice !== undefined) return this.refuse(`the line has the member ${show(twice)} twice`);
     if (this.ended) return this.refuse('there are lines after the digest');
     if (this.header === undefined) return this.takeHeader(value);
     if ('digest' in value) return this.takeEnd(value['digest']);
@@ -123,8 +136,8 @@ class ExportFile {
   finish(): VerifiedExport {
     const { revision, hash, at } = this.checker;
     if (this.bad === undefined && !this.ended) this.refuse('the file ends without its digest: it was cut off', revision + 1);
-    if (this.bad === undefined && this.digest !== undefined && this.digest.revision > revision)
-      this.refuse(`the digest kept is of revision ${this.digest.revision}, the file ends at revision ${revision}`, revision + 1);
+    const short = this.digests.problemOfEnd(revision, 'the file');
+    if (short !== undefined) this.refuse(short, revision + 1);
     const { header } = this;
     const report: ExportReport = {
       ok: this.bad === undefined,
@@ -144,6 +157,7 @@ class ExportFile {
     if (parseName(backend).problem !== undefined || parseName(model).problem !== undefined)
       return this.refuse('the header names no ledger');
     this.header = value as unknown as ExportHeader;
+    this.digests = new KnownDigests(this.digestsOf(ledgerKey(this.header)));
   }
 
   private takeEvent(value: Record<string, unknown>): void {
@@ -151,12 +165,13 @@ class ExportFile {
     const next = this.checker.revision + 1;
     if (typeof id !== 'string' || typeof type !== 'string' || !Number.isSafeInteger(revision))
       return this.refuse('the line is no event', next);
+    const unknown = Object.keys(value).find((member) => !EVENT_MEMBERS.has(member));
+    if (unknown !== undefined) return this.refuse(`the line has ${show(unknown)}, which no event has`, next, id);
     if ((revision as number) > next) return this.refuse(`the event of revision ${next} is missing`, next);
     const why = this.checker.check(value as unknown as StoredEvent);
     if (why !== undefined) return this.refuse(why, next, id);
-    const { digest } = this;
-    if (digest?.revision === next && digest.hash !== this.checker.hash)
-      this.refuse(`the digest kept of this revision is ${digest.hash}, the hash here is ${this.checker.hash}`, next, id);
+    const other = this.digests.problemAt(next, this.checker.hash);
+    if (other !== undefined) this.refuse(other, next, id);
   }
 
   private takeEnd(end: unknown): void {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { IdMap, IdSet } from './id-tables.js';
+import { IdPlaces, IdSet } from './id-tables.js';
 
 function uuid(number: number): string {
   const hex = createHash('sha256').update(String(number)).digest('hex');
@@ -14,6 +14,9 @@ const ODD = [
   `${uuid(1)} `,
   uuid(1).replaceAll('-', '0'),
   `${uuid(1).slice(0, 35)}ſ`,
+  `${uuid(1).slice(0, 35)}\u0000`,
+  `-${uuid(1).slice(1)}`,
+  `ā${uuid(1).slice(1)}`,
   'binding-1',
   '',
 ];
@@ -25,25 +28,25 @@ it('a set knows each id once, whatever it looks like', () => {
   expect(IDS.filter((id) => set.add(id))).toEqual([]);
 });
 
-it('a map keeps the first value of each id, also when it has grown, and lists them all', () => {
-  const map = new IdMap<{ id: string }>();
-  expect(IDS.filter((id) => map.get(id) !== undefined || !map.add(id, { id }))).toEqual([]);
-  expect(IDS.filter((id) => map.add(id, { id: 'second' }) || map.get(id)?.id !== id)).toEqual([]);
-  expect(map.size).toBe(IDS.length);
-  const entries = [...map.entries()];
-  expect(entries.filter(([id, value]) => id !== value.id)).toEqual([]);
+it('places are given in order and kept, also when the table has grown, and all are listed', () => {
+  const places = new IdPlaces();
+  expect(IDS.filter((id) => places.get(id) !== undefined || !places.add(id))).toEqual([]);
+  expect(IDS.filter((id, place) => places.add(id) || places.get(id) !== place)).toEqual([]);
+  expect(places.size).toBe(IDS.length);
+  const entries = [...places.entries()];
+  expect(entries.filter(([id, place]) => id !== IDS[place])).toEqual([]);
   expect(new Set(entries.map(([id]) => id))).toEqual(new Set(IDS));
 });
 
-it('a map that grows while it is listed leaves out nothing that was there', () => {
-  const map = new IdMap<object>();
+it('places of a table that grows while it is listed are all listed, if they were there', () => {
+  const places = new IdPlaces();
   const before = IDS.slice(0, 5_000);
-  for (const id of before) map.add(id, {});
+  for (const id of before) places.add(id);
   const listed = new Set<string>();
   let next = before.length;
-  for (const [id] of map.entries()) {
+  for (const [id] of places.entries()) {
     listed.add(id);
-    if (next < 40_000) for (const end = next + 100; next < end; next += 1) map.add(IDS[next] as string, {});
+    if (next < 40_000) for (const end = next + 100; next < end; next += 1) places.add(IDS[next] as string);
   }
   expect(before.filter((id) => !listed.has(id))).toEqual([]);
 });

@@ -1,22 +1,31 @@
 /** Collections of millions of ids, small and quick for UUIDs: 16 bytes each in open addressing. What is no UUID is kept as text. */
+import { slotsFor } from './table-size.js';
 
 const SHARDS = 256;
-/** Words of 32 bits in a UUID. */
+/** Words of 32 bits in a UUID. Where ids have places, that of the place comes after them. */
 const WORDS = 4;
-const FIRST_SLOTS = 16;
+/** A table grows when it is fuller. */
+const FULLEST = 3 / 4;
 /** Its words are those of a free slot. */
 const NIL = '00000000-0000-0000-0000-000000000000';
 const HYPHEN = 0x2d;
-const NO_DIGIT = 16;
+const CODES = 128;
+/** More than four digits can have. */
+const NO_DIGITS = 0x10000;
 /** The value of each hexadecimal digit, by its code. */
-const DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
+const DIGITS = Int32Array.from({ length: CODES }, (_, code) => {
   const digit = '0123456789abcdef'.indexOf(String.fromCharCode(code));
-  return digit < 0 ? NO_DIGIT : digit;
+  return digit < 0 ? NO_DIGITS : digit;
 });
 
 export class IdSet {
   private readonly shards: (WordTable | undefined)[] = Array.from({ length: SHARDS });
   private readonly others = new Set<string>();
+  private readonly slots: number;
+
+  constructor(expected = 0) {
+    this.slots = slotsFor(expected, SHARDS, FULLEST);
+  }
 
   /** False when it was there. */
   add(id: string): boolean {
@@ -24,68 +33,73 @@ export class IdSet {
       const { size } = this.others;
       return this.others.add(id).size > size;
     }
-    return (this.shards[shardOfWords()] ??= new WordTable()).add();
+    return (this.shards[shardOfWords()] ??= new WordTable(WORDS, this.slots)).add(0);
   }
 }
 
-export class IdMap<T extends object> {
-  private readonly shards: (ValueTable<T> | undefined)[] = Array.from({ length: SHARDS });
-  private readonly others = new Map<string, T>();
+/** Numbers ids in the order in which they are added. */
+export class IdPlaces {
+  private readonly shards: (WordTable | undefined)[] = Array.from({ length: SHARDS });
+  private readonly others = new Map<string, number>();
+  private readonly slots: number;
   size = 0;
 
-  get(id: string): T | undefined {
-    return readWords(id) ? this.shards[shardOfWords()]?.get() : this.others.get(id);
+  constructor(expected = 0) {
+    this.slots = slotsFor(expected, SHARDS, FULLEST);
   }
 
-  /** False when the id had a value, which stays. */
-  add(id: string, value: T): boolean {
+  get(id: string): number | undefined {
+    return readWords(id) ? this.shards[shardOfWords()]?.place() : this.others.get(id);
+  }
+
+  /** False when the id had a place, which stays. */
+  add(id: string): boolean {
     const added = readWords(id)
-      ? (this.shards[shardOfWords()] ??= new ValueTable<T>()).addValue(value)
-      : this.addOther(id, value);
+      ? (this.shards[shardOfWords()] ??= new WordTable(WORDS + 1, this.slots)).add(this.size)
+      : this.addOther(id);
     if (added) this.size += 1;
     return added;
   }
 
-  *entries(): Generator<[id: string, value: T]> {
+  *entries(): Generator<[id: string, place: number]> {
     for (const shard of this.shards) if (shard !== undefined) yield* shard.entries();
     yield* this.others;
   }
 
-  private addOther(id: string, value: T): boolean {
+  private addOther(id: string): boolean {
     if (this.others.has(id)) return false;
-    this.others.set(id, value);
+    this.others.set(id, this.size);
     return true;
   }
 }
 
 /** The words of the id that was read last. The digits of a UUID are in groups of four at these places. */
 let [a, b, c, d] = [0, 0, 0, 0];
-/** All codes, and all values of digits, of that id, by bitwise or. */
-let [codes, digits] = [0, 0];
 
 /** Takes an id apart into words, which the tables then work with; false when it is no UUID in lower case, or the one of zeros. */
 function readWords(id: string): boolean {
   if (id.length !== NIL.length) return false;
   const hyphens = id.charCodeAt(8) === HYPHEN && id.charCodeAt(13) === HYPHEN && id.charCodeAt(18) === HYPHEN;
   if (!hyphens || id.charCodeAt(23) !== HYPHEN) return false;
-  [codes, digits] = [0, 0];
-  a = (fourDigits(id, 0) << 16) | fourDigits(id, 4);
-  b = (fourDigits(id, 9) << 16) | fourDigits(id, 14);
-  c = (fourDigits(id, 19) << 16) | fourDigits(id, 24);
-  d = (fourDigits(id, 28) << 16) | fourDigits(id, 32);
-  return codes < DIGITS.length && digits < NO_DIGIT && (a | b | c | d) !== 0;
+  const [first, second, third, fourth] = [fourDigits(id, 0), fourDigits(id, 4), fourDigits(id, 9), fourDigits(id, 14)];
+  const [fifth, sixth, seventh, eighth] = [fourDigits(id, 19), fourDigits(id, 24), fourDigits(id, 28), fourDigits(id, 32)];
+  const all = first | second | third | fourth | fifth | sixth | seventh | eighth;
+  a = (first << 16) | second;
+  b = (third << 16) | fourth;
+  c = (fifth << 16) | sixth;
+  d = (seventh << 16) | eighth;
+  return all < NO_DIGITS && all !== 0;
 }
 
+/** Their value; with anything else among them, one that is too large. */
 function fourDigits(id: string, at: number): number {
-  let value = 0;
-  for (let next = at; next < at + 4; next += 1) {
-    const code = id.charCodeAt(next);
-    const digit = DIGITS[code & 127] as number;
-    codes |= code;
-    digits |= digit;
-    value = (value << 4) | digit;
-  }
-  return value;
+  const first = id.charCodeAt(at);
+  const second = id.charCodeAt(at + 1);
+  const third = id.charCodeAt(at + 2);
+  const fourth = id.charCodeAt(at + 3);
+  if ((first | second | third | fourth) >= CODES) return NO_DIGITS;
+  const high = ((DIGITS[first] as number) << 12) | ((DIGITS[second] as number) << 8);
+  return high | ((DIGITS[third] as number) << 4) | (DIGITS[fourth] as number);
 }
 
 function shardOfWords(): number {
@@ -94,64 +108,74 @@ function shardOfWords(): number {
 
 /** Of the words that were read last. A slot of four zeros is free. */
 class WordTable {
-  protected words = new Int32Array(FIRST_SLOTS * WORDS);
-  protected slots = FIRST_SLOTS;
+  private words: Int32Array;
   private size = 0;
 
+  /** `stride`: words that a slot takes, those of the id, and perhaps that of a place. */
+  constructor(
+    private readonly stride: number,
+    private slots: number,
+  ) {
+    this.words = new Int32Array(slots * stride);
+  }
+
   /** False when they were there. */
-  add(): boolean {
-    const slot = this.find();
-    if (this.holds(slot)) return false;
-    this.fill(slot);
+  add(place: number): boolean {
+    const at = this.find();
+    if (!isFree(this.words, at)) return false;
+    this.put(at, place);
+    this.size += 1;
+    if (this.size > this.slots * FULLEST) this.grow();
     return true;
   }
 
+  /** What was added with them. */
+  place(): number | undefined {
+    const at = this.find();
+    return isFree(this.words, at) ? undefined : this.words[at + WORDS];
+  }
+
+  /** Of the table as it is at the beginning: one that grows meanwhile leaves these words as they are. */
+  *entries(): Generator<[id: string, place: number]> {
+    const { words, stride } = this;
+    for (let at = 0; at < words.length; at += stride)
+      if (!isFree(words, at)) yield [idOf(words, at), words[at + WORDS] as number];
+  }
+
   /** Where they are, or belong. */
-  protected find(): number {
-    const { words, slots } = this;
-    for (let slot = ((d >>> 8) ^ c) & (slots - 1); ; slot = (slot + 1) & (slots - 1)) {
-      const at = slot * WORDS;
-      if (words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d) return slot;
-      if (!this.holds(slot)) return slot;
+  private find(): number {
+    const { words, slots, stride } = this;
+    const [first, second, third, fourth] = [a, b, c, d];
+    for (let slot = ((fourth >>> 8) ^ third) & (slots - 1); ; slot = (slot + 1) & (slots - 1)) {
+      const at = slot * stride;
+      if (words[at + 3] === fourth && words[at + 2] === third && words[at + 1] === second && words[at] === first) return at;
+      if (isFree(words, at)) return at;
     }
   }
 
-  protected holds(slot: number): boolean {
+  private put(at: number, place: number): void {
     const { words } = this;
-    const at = slot * WORDS;
-    return words[at] !== 0 || words[at + 1] !== 0 || words[at + 2] !== 0 || words[at + 3] !== 0;
-  }
-
-  protected fill(slot: number): void {
-    this.put(slot);
-    this.size += 1;
-    if (this.size * 4 > this.slots * 3) this.grow();
-  }
-
-  /** Told of each slot that moves when the table grows. */
-  protected moved(_from: number, _to: number): void {}
-
-  private put(slot: number): void {
-    const { words } = this;
-    const at = slot * WORDS;
     words[at] = a;
     words[at + 1] = b;
     words[at + 2] = c;
     words[at + 3] = d;
+    if (this.stride > WORDS) words[at + WORDS] = place;
   }
 
-  protected grow(): void {
-    const { words } = this;
+  private grow(): void {
+    const { words, stride } = this;
     this.slots *= 2;
-    this.words = new Int32Array(this.slots * WORDS);
-    for (let at = 0; at < words.length; at += WORDS) {
+    this.words = new Int32Array(this.slots * stride);
+    for (let at = 0; at < words.length; at += stride) {
+      if (isFree(words, at)) continue;
       load(words, at);
-      if ((a | b | c | d) === 0) continue;
-      const slot = this.find();
-      this.put(slot);
-      this.moved(at / WORDS, slot);
+      this.put(this.find(), words[at + WORDS] as number);
     }
   }
+}
+
+function isFree(words: Int32Array, at: number): boolean {
+  return words[at + 3] === 0 && words[at + 2] === 0 && words[at + 1] === 0 && words[at] === 0;
 }
 
 function load(words: Int32Array, at: number): void {
@@ -159,45 +183,6 @@ function load(words: Int32Array, at: number): void {
   b = words[at + 1] as number;
   c = words[at + 2] as number;
   d = words[at + 3] as number;
-}
-
-/** A value beside each slot. */
-class ValueTable<T> extends WordTable {
-  private values: (T | undefined)[] = Array.from({ length: FIRST_SLOTS });
-  private former: (T | undefined)[] = [];
-
-  get(): T | undefined {
-    return this.values[this.find()];
-  }
-
-  /** False when the words had a value. */
-  addValue(value: T): boolean {
-    const slot = this.find();
-    if (this.holds(slot)) return false;
-    this.values[slot] = value;
-    this.fill(slot);
-    return true;
-  }
-
-  /** Of the table as it is at the beginning: one that grows meanwhile leaves these as they are. */
-  *entries(): Generator<[id: string, value: T]> {
-    const { words, values } = this;
-    for (let slot = 0; slot < values.length; slot += 1) {
-      const value = values[slot];
-      if (value !== undefined) yield [idOf(words, slot * WORDS), value];
-    }
-  }
-
-  protected override moved(from: number, to: number): void {
-    this.values[to] = this.former[from];
-  }
-
-  protected override grow(): void {
-    this.former = this.values;
-    this.values = Array.from({ length: this.slots * 2 });
-    super.grow();
-    this.former = [];
-  }
 }
 
 function idOf(words: Int32Array, at: number): string {

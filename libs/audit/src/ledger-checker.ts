@@ -41,11 +41,14 @@ export class LedgerChecker implements EventChecker {
   state: LedgerState;
   readonly bindings: FoldedBindings;
   private readonly chain = new ChainChecker();
-  private readonly ids = new IdSet();
+  private readonly ids: IdSet;
+  private goodMetadata: StoredEvent['metadata'] | undefined;
   private readonly checker: BindingChecker;
 
-  constructor(problemsOf: ProblemsOf) {
-    this.checker = new BindingChecker(problemsOf);
+  /** `expected`: how many there will be, about, so that room is made for them at once. */
+  constructor(problemsOf: ProblemsOf, expected: { events: number; bindings: number } = { events: 0, bindings: 0 }) {
+    this.ids = new IdSet(expected.events);
+    this.checker = new BindingChecker(problemsOf, expected.bindings);
     this.bindings = this.checker.bindings;
     this.state = { ...UNOPENED, counts: this.bindings.counts };
   }
@@ -65,8 +68,16 @@ export class LedgerChecker implements EventChecker {
     if (kind === undefined) return `its type ${event.type} is not known to this version: verify with a newer one`;
     const { data, metadata } = event;
     const malformed =
-      problemOfMetadata(metadata) ?? (kind.ofBinding ? problemOfBindingData(kind.type, data) : problemOfControlData(data));
+      this.problemOfMetadata(metadata) ?? (kind.ofBinding ? problemOfBindingData(kind.type, data) : problemOfControlData(data));
     return malformed ?? this.problemOfPlace(event, kind);
+  }
+
+  /** Of one batch, all events have the same object. */
+  private problemOfMetadata(metadata: StoredEvent['metadata']): string | undefined {
+    if (metadata === this.goodMetadata) return undefined;
+    const problem = problemOfMetadata(metadata);
+    if (problem === undefined) this.goodMetadata = metadata;
+    return problem;
   }
 
   /** As an event that follows on those before it. */

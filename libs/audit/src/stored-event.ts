@@ -1,7 +1,12 @@
 /** Events as they are stored, before anything is believed of them. */
 import type { RecordedEvent } from '#event-store';
 
-export type StoredEvent = Pick<RecordedEvent, 'revision' | 'id' | 'type' | 'data' | 'metadata' | 'json'>;
+export interface StoredEvent extends Pick<RecordedEvent, 'revision' | 'id' | 'type' | 'data' | 'metadata'> {
+  /** The text of its data, where that is known to be canonical JSON. */
+  dataText?: string | undefined;
+  /** Its hash, and the text of its metadata without it, where that is known to be canonical. `metadata` has no hash then. */
+  chained?: { hash: string; metadataText: string } | undefined;
+}
 
 /** The first event of a ledger that is not what it was, or cannot have been written by a ledger. */
 export interface Fault {

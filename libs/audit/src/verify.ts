@@ -1,10 +1,12 @@
 import { ledgerKey, type LedgerName } from '#domain';
 import type { StreamNames } from '#ledger';
+import type { LedgerDocument } from '#read-model';
 import { Breath } from './breath.js';
 import type { ProblemsOf } from './binding-checker.js';
 import { ChainChecker } from './chain-checker.js';
 import { LedgerChecker } from './ledger-checker.js';
 import { ReadModelCheck, type ReadModelForAudit, type ReadModelReport } from './read-model-check.js';
+import { KnownDigests } from './known-digests.js';
 import type { EventChecker, Fault, KnownDigest } from './stored-event.js';
 import { StreamFold, type StoreForAudit } from './stream-fold.js';
 
@@ -18,6 +20,8 @@ export interface VerifyTools {
 export interface VerifyOptions {
   /** What the ledger was once, kept elsewhere. */
   digest?: KnownDigest;
+  /** The same of several revisions: each is compared. */
+  digests?: readonly KnownDigest[];
   /** Believe the digest, and recompute only the chain after it: no rules are checked, and the read model is not compared. */
   onlyAfter?: boolean;
   signal?: AbortSignal;
@@ -56,8 +60,9 @@ async function verifyWhole(tools: VerifyTools, ledger: LedgerName, options: Veri
   const document = await readModel.ledgerDocument(ledger);
   const head = await store.headRevision(stream);
   const breath = new Breath(options.signal);
-  const checker = new LedgerChecker(problemsOf);
-  const fold = new StreamFold(store, stream, checker, breath, options.digest, progressTo(head, options));
+  const kept = keptDigests(options);
+  const checker = new LedgerChecker(problemsOf, expectedOf(head, document));
+  const fold = new StreamFold(store, stream, checker, breath, kept, progressTo(head, options));
   const checkpoint = document?.checkpoint ?? -1;
   let report: ReadModelReport | undefined;
   if (await fold.to(Math.min(checkpoint, head))) {
@@ -66,7 +71,7 @@ async function verifyWhole(tools: VerifyTools, ledger: LedgerName, options: Veri
       report = await new ReadModelCheck(ledger, readModel, checker, fold, () => store.headRevision(stream), breath).run(document);
   }
   await fold.to(head);
-  requireDigest(fold, checker, options.digest);
+  requireEnd(fold, checker, kept);
   const digest = { revision: checker.revision, hash: checker.hash, at: checker.at };
   return reportOf(ledger, checker.revision + 1, digest, fold.fault, report);
 }
@@ -80,7 +85,8 @@ async function verifyAfter(
   const stream = streams.ledger(ledger);
   const head = await store.headRevision(stream);
   const checker = new ChainChecker(digest);
-  const fold = new StreamFold(store, stream, checker, new Breath(options.signal), undefined, progressTo(head, options));
+  const kept = keptDigests(options);
+  const fold = new StreamFold(store, stream, checker, new Breath(options.signal), kept, progressTo(head, options));
   const [event] = digest.revision < 0 ? [] : await store.readStream(stream, { after: digest.revision - 1, limit: 1 });
   if (digest.revision > head) fold.fault = cutOff(head, `the digest kept is of revision ${digest.revision}`);
   else if (digest.revision >= 0 && event?.metadata['hash'] !== digest.hash) {
@@ -88,18 +94,30 @@ async function verifyAfter(
     fold.fault = { revision: digest.revision, eventId: event?.id ?? null, why };
   }
   await fold.to(head);
+  requireEnd(fold, checker, kept);
   const checked = fold.fault !== undefined && checker.revision === digest.revision ? 0 : checker.revision - digest.revision + 1;
   return reportOf(ledger, checked, { revision: checker.revision, hash: checker.hash }, fold.fault, undefined);
+}
+
+/** What the document says is not believed further than the stream is long. */
+function expectedOf(head: number, document: LedgerDocument | undefined): { events: number; bindings: number } {
+  const { pending, bound, unbound } = document?.state.counts ?? { pending: 0, bound: 0, unbound: 0 };
+  const bindings = Math.trunc(Number(pending + bound + unbound));
+  return { events: head + 1, bindings: bindings > 0 ? Math.min(bindings, head + 1) : 0 };
 }
 
 function progressTo(headRevision: number, { progress }: VerifyOptions): (revision: number) => void {
   return (revision) => progress?.({ checkedRevisions: revision + 1, headRevision });
 }
 
-/** The stream of a digest that was kept reaches at least to its revision. */
-function requireDigest(fold: StreamFold, checker: EventChecker, digest: KnownDigest | undefined): void {
-  if (digest === undefined || fold.fault !== undefined || digest.revision <= checker.revision) return;
-  fold.fault = cutOff(checker.revision, `the digest kept is of revision ${digest.revision}`);
+function keptDigests({ digest, digests = [] }: VerifyOptions): KnownDigests {
+  return new KnownDigests(digest === undefined ? digests : [digest, ...digests]);
+}
+
+/** The stream of digests that were kept reaches at least to the newest of them. */
+function requireEnd(fold: StreamFold, checker: EventChecker, kept: KnownDigests): void {
+  const why = kept.problemOfEnd(checker.revision, 'the stream');
+  if (fold.fault === undefined && why !== undefined) fold.fault = { revision: checker.revision + 1, eventId: null, why };
 }
 
 function cutOff(head: number, evidence: string): Fault {

@@ -5,6 +5,8 @@ import type { Digest } from './wire-bindings.js';
 export interface VerifyRequest {
   /** What the ledger was once, kept elsewhere. */
   digest?: { revision: number; hash: string };
+  /** The same of several revisions, at most 4,000: each is compared. */
+  digests?: { revision: number; hash: string }[];
   /** Believe the digest and recompute only the chain after it: quick, but nothing else is checked. */
   onlyAfter?: boolean;
 }

@@ -1,4 +1,12 @@
-import { NO_STREAM, START, type JsonObject, type Position, type RecordedEvent, type Revision } from '#event-store';
+import {
+  NO_STREAM,
+  START,
+  type JsonObject,
+  type Position,
+  type RecordedEvent,
+  type Revision,
+  type StoredText,
+} from '#event-store';
 import { pragma, type SqliteDatabase, type SqliteStatement } from '#sqlite';
 
 /** A part of the store in its order. `end`: there was nothing behind it when it was read. */
@@ -25,6 +33,7 @@ type Row = [
   metadata: string,
   storedAt: number,
 ];
+type TextRow = [revision: Revision, id: string, type: string, data: string, metadata: string];
 const COLUMNS = 'e.position, s.name, e.revision, e.id, e.type, e.data, e.metadata, e.stored_at';
 
 /** The reading side: synchronous, on a connection of the calling thread. */
@@ -52,14 +61,25 @@ export class EventReader {
   }
 
   /** Events after a revision, or before it and the newest first: `limit` of them, or fewer once they have `maxBytes`. */
-  ofStream(
-    stream: string,
-    backwards: boolean,
-    from: Revision,
-    { limit, maxBytes, withJson = false }: { limit: number; maxBytes: number; withJson?: boolean },
-  ): Page {
+  ofStream(stream: string, backwards: boolean, from: Revision, { limit, maxBytes }: { limit: number; maxBytes: number }): Page {
     const statement = backwards ? this.#statements.backwards : this.#statements.forwards;
-    return this.#chunks(limit, maxBytes, (last, count) => statement.all(stream, last?.revision ?? from, count), withJson);
+    return this.#chunks(limit, maxBytes, (last, count) => statement.all(stream, last?.revision ?? from, count));
+  }
+
+  /** As they are stored, and no more of each than that: a third of the time of a read goes into the columns, another into parsing. */
+  textsOfStream(stream: string, from: Revision, limit: number, maxBytes: number): StoredText[] {
+    const texts: StoredText[] = [];
+    let bytes = 0;
+    while (texts.length < limit && bytes < maxBytes) {
+      const wanted = Math.min(CHUNK_EVENTS, limit - texts.length);
+      const rows = this.#statements.texts.all(stream, texts.at(-1)?.revision ?? from, wanted);
+      for (const row of rows) {
+        texts.push({ revision: row[0], id: row[1], type: row[2], data: row[3], metadata: row[4] });
+        bytes += row[3].length + row[4].length;
+      }
+      if (rows.length < wanted) return texts;
+    }
+    return texts;
   }
 
   /** Matching events after a position, and how far the store was searched for them. */
@@ -91,21 +111,14 @@ export class EventReader {
     return statement;
   }
 
-  #chunks(
-    limit: number,
-    maxBytes: number,
-    fetch: (last: RecordedEvent | undefined, count: number) => Row[],
-    withJson = false,
-  ): Page {
+  #chunks(limit: number, maxBytes: number, fetch: (last: RecordedEvent | undefined, count: number) => Row[]): Page {
     const events: RecordedEvent[] = [];
     let bytes = 0;
     while (events.length < limit && bytes < maxBytes) {
       const wanted = Math.min(CHUNK_EVENTS, limit - events.length);
       const rows = fetch(events.at(-1), wanted);
       for (const row of rows) {
-        const event = toEvent(row);
-        if (withJson) event.json = { data: row[5], metadata: row[6] };
-        events.push(event);
+        events.push(toEvent(row));
         bytes += row[5].length + row[6].length;
       }
       if (rows.length < wanted) return { events, end: true };
@@ -147,7 +160,8 @@ export function formatTime(timeMs: number): string {
 }
 
 function prepare(db: SqliteDatabase) {
-  const ofStream = `SELECT ${COLUMNS} FROM streams s JOIN events e ON e.stream = s.no WHERE s.name = ?`;
+  const inStream = 'FROM streams s JOIN events e ON e.stream = s.no WHERE s.name = ?';
+  const ofStream = `SELECT ${COLUMNS} ${inStream}`;
   const statements = {
     head: db.prepare<{ position: number | null }>('SELECT max(position) AS position FROM events'),
     headOfStream: db.prepare<{ revision: Revision | null }>(
@@ -155,8 +169,11 @@ function prepare(db: SqliteDatabase) {
     ),
     forwards: db.prepare<Row>(`${ofStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`),
     backwards: db.prepare<Row>(`${ofStream} AND e.revision < ? ORDER BY e.revision DESC LIMIT ?`),
+    texts: db.prepare<TextRow>(
+      `SELECT e.revision, e.id, e.type, e.data, e.metadata ${inStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`,
+    ),
   };
-  for (const statement of [statements.forwards, statements.backwards]) {
+  for (const statement of [statements.forwards, statements.backwards, statements.texts]) {
     statement.setReturnArrays(true);
   }
   return statements;

@@ -12,6 +12,7 @@ import {
   type ReadStreamOptions,
   type RecordedEvent,
   type Revision,
+  type StoredText,
   type SubscribeTo,
   type SubscriptionBatch,
 } from '#event-store';
@@ -59,19 +60,24 @@ export class SqliteEventStore implements EventStore {
     return toResult(await appender.append({ stream, expected, storedAt: clock(), ...serialized }));
   }
 
-  async readStream(stream: string, { direction, after, limit, withJson }: ReadStreamOptions): Promise<RecordedEvent[]> {
+  async readStream(stream: string, { direction, after, limit }: ReadStreamOptions): Promise<RecordedEvent[]> {
     requirePageLimit(limit);
     const backwards = direction === 'backwards';
     const events: RecordedEvent[] = [];
     for (;;) {
       const from = events.at(-1)?.revision ?? after ?? (backwards ? Number.MAX_SAFE_INTEGER : NO_STREAM);
       const wanted = Math.min(MAX_READ_EVENTS, limit - events.length);
-      const size = { limit: wanted, maxBytes: MAX_READ_BYTES, withJson };
+      const size = { limit: wanted, maxBytes: MAX_READ_BYTES };
       const part = this.#read(() => this.#reader.ofStream(stream, backwards, from, size));
       events.push(...part.events);
       if (part.end || events.length === limit) return events;
       await nextTurn();
     }
+  }
+
+  async readTexts(stream: string, after: Revision, limit: number): Promise<StoredText[]> {
+    requirePageLimit(limit);
+    return this.#read(() => this.#reader.textsOfStream(stream, after, Math.min(MAX_READ_EVENTS, limit), MAX_READ_BYTES));
   }
 
   async headRevision(stream: string): Promise<Revision> {

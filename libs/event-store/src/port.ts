@@ -40,8 +40,15 @@ export interface RecordedEvent extends Omit<NewEvent, 'json'> {
   position: Position;
   /** When the store wrote it, by the store's clock: ISO 8601, UTC, milliseconds. */
   storedAt: string;
-  /** Data and metadata as they are stored: where it was asked for, by a store that keeps text. */
-  json?: { data: string; metadata: string };
+}
+
+/** An event with its data and metadata as the JSON that is stored, which nobody has parsed. */
+export interface StoredText {
+  revision: Revision;
+  id: string;
+  type: string;
+  data: string;
+  metadata: string;
 }
 
 export type AppendResult =
@@ -56,8 +63,6 @@ export interface ReadStreamOptions {
   after?: Revision;
   /** Page size, at most `MAX_PAGE_EVENTS`. */
   limit: number;
-  /** With the JSON as it is stored, where the store keeps text: what a hash was made over need not be made again. */
-  withJson?: boolean;
 }
 
 export interface ReadAllOptions {
@@ -100,6 +105,11 @@ export interface EventStore {
    * @throws {RangeError} for a limit that no page can have.
    */
   readStream(stream: string, options: ReadStreamOptions): Promise<RecordedEvent[]>;
+  /**
+   * A page of a stream, forwards, of a store that keeps text: for whoever looks at the text itself, or need not parse all of it. It may
+   * be shorter than `limit`, and is empty only when there is nothing more.
+   */
+  readTexts?(stream: string, after: Revision, limit: number): Promise<StoredText[]>;
   /** The revision of the stream's newest event, from the store's leader; `NO_STREAM` when there is none. */
   headRevision(stream: string): Promise<Revision>;
   /** The position of the newest event in the whole store: whoever subscribes after it sees what is appended from now on. */

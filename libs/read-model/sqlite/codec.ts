@@ -17,6 +17,8 @@ export type BindingRow = [
   reason: string | null,
 ];
 
+export type BindingTextRow = [id: string, text: string];
+
 const COLUMNS = [
   'id',
   'record_id',
@@ -36,6 +38,9 @@ export const BINDING_COLUMNS = COLUMNS.join(', ');
 export const BINDING_COLUMNS_OF_B = COLUMNS.map((column) => `b.${column}`).join(', ');
 
 const NEVER = '';
+/** A `BindingText`: SQLite makes it of the columns in half the time that it takes to hand them over one by one. */
+export const BINDING_TEXT_OF_B = `json_array(b.record_id, b.external_id, nullif(b.sync_date, '${NEVER}'), b.state, b.version, b.revision,
+  b.created_at, b.updated_at, b.unbound_at, b.cause, b.reason) || b.data`;
 const NO_DATA = '{}';
 
 export function bindingOf(row: BindingRow): Binding {

@@ -2,7 +2,7 @@
  * The statements that listings are read with: each walks one index from a place on. Which index is written out, because a
  * planner without statistics takes one of a whole ledger for as good as one of a single record.
  */
-import { BINDING_COLUMNS_OF_B, type BindingRow } from './codec.js';
+import { BINDING_COLUMNS_OF_B, BINDING_TEXT_OF_B, type BindingRow, type BindingTextRow } from './codec.js';
 import { sql, type Sql } from './sql.js';
 
 const AFTER_ID = { after: 'b.id > ?', by: 'b.id' };
@@ -33,6 +33,11 @@ export const LIST_STATEMENTS = {
   listByCreation: list('bindings_by_creation', 'b.unbound = ? AND b.created_at < ?', AFTER_CREATION),
   listPendingById: list('pending_by_id', `b.state = 'pending'`, AFTER_ID),
   listPendingByCreation: list('pending_by_creation', `b.state = 'pending' AND b.created_at < ?`, AFTER_CREATION),
+
+  listTexts: sql<BindingTextRow>(
+    `SELECT b.id, ${BINDING_TEXT_OF_B} FROM bindings b INDEXED BY bindings_by_id
+     WHERE b.ledger = ? AND b.unbound = ? AND b.id > ? ORDER BY b.id LIMIT ?`,
+  ),
 
   listField: sql<BindingRow>(
     `SELECT ${BINDING_COLUMNS_OF_B} FROM binding_fields f CROSS JOIN bindings b INDEXED BY bindings_by_id

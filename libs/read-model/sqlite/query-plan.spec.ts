@@ -24,6 +24,7 @@ const SEARCHES: Record<keyof typeof STATEMENTS, string[]> = {
   listExternalIdBySyncDate: [EXTERNAL_ID],
   listExternalIdByCreation: [EXTERNAL_ID],
   listById: ['b USING INDEX bindings_by_id (ledger=? AND unbound=? AND id>?)'],
+  listTexts: ['b USING INDEX bindings_by_id (ledger=? AND unbound=? AND id>?)'],
   listBySyncDate: ['b USING INDEX bindings_by_sync_date (ledger=? AND unbound=? AND (sync_date,id)>(?,?) AND sync_date<?)'],
   listByCreation: ['b USING INDEX bindings_by_creation (ledger=? AND unbound=? AND (created_at,id)>(?,?) AND created_at<?)'],
   listPendingById: ['b USING INDEX pending_by_id (ledger=? AND id>?)'],

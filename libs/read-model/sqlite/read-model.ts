@@ -3,9 +3,11 @@ import { ledgerKey, type Binding, type LedgerName } from '#domain';
 import type { SqliteDatabase, SqliteStatement } from '#sqlite';
 import { revisionsOf, statesAt, type HistoryQuestion } from '../src/history.js';
 import { readPage } from '../src/page.js';
+import { PageSteps } from '../src/page-size.js';
 import type {
   BindingFilter,
   BindingPage,
+  BindingText,
   CatalogDocument,
   CatalogKind,
   DecisionKeys,
@@ -19,7 +21,7 @@ import type {
   ReadModel,
   StatesAt,
 } from '../src/port.js';
-import { bindingOf, type BindingRow } from './codec.js';
+import { bindingOf, type BindingRow, type BindingTextRow } from './codec.js';
 import { POSITION, SqliteConnection } from './connection.js';
 import { catalogDocumentOf, documentOf, recordOf } from './documents.js';
 import { SqliteHistorySource } from './history.js';
@@ -141,6 +143,26 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
         this.current.look<Binding[]>(ledger, [], (number) => this.sources.sourceOf(number, filter)(place, rows).map(bindingOf)),
       ),
     );
+  }
+
+  async listTexts(ledger: LedgerName, unbound: boolean, afterId: string, limit: number): Promise<BindingText[]> {
+    const texts: BindingText[] = [];
+    for (const steps = new PageSteps(limit); ;) {
+      const wanted = Math.min(steps.rows, limit - texts.length);
+      const after = texts.at(-1)?.id ?? afterId;
+      const rows = this.look<BindingTextRow[]>(ledger, [], (number) =>
+        this.statements.listTexts.all(number, unbound ? 1 : 0, after, wanted),
+      );
+      let bytes = 0;
+      for (const row of rows) {
+        texts.push({ id: row[0], text: row[1] });
+        bytes += row[1].length;
+      }
+      steps.took(bytes);
+      steps.read(bytes);
+      if (rows.length < wanted || texts.length >= limit || steps.full) return texts;
+      await breath();
+    }
   }
 
   async newestSyncDate(ledger: LedgerName): Promise<string | null> {

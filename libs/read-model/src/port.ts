@@ -112,6 +112,16 @@ export interface BindingPage {
   nextCursor: string | null;
 }
 
+/** A binding as it is stored. */
+export interface BindingText {
+  id: string;
+  /**
+   * JSON: a list of record id, external id, sync date, state, version, revision, `createdAt`, `updatedAt`, `unboundAt`, cause and
+   * reason, `null` for what there is not; and right behind it the data.
+   */
+  text: string;
+}
+
 /** So many bindings of a record, behind one of them. */
 export interface LocalRecordPage {
   limit: number;
@@ -166,6 +176,12 @@ export interface ReadModel extends RebuildableReadModel {
   ): Promise<LocatedBinding[]>;
   /** A page may end early, at `MAX_PAGE_BYTES`. @throws {ReadModelError} `BAD_CURSOR` */
   list(ledger: LedgerName, filter: BindingFilter, limit: number, cursor?: string): Promise<BindingPage>;
+  /**
+   * Live bindings, or former ones, in the order of their ids, each as one text: for whoever compares them all with what they should be,
+   * and need not take apart what is the same. Of a read model that has rows. A page may end early, at `MAX_PAGE_BYTES`; it is empty when
+   * there is none behind the id.
+   */
+  listTexts?(ledger: LedgerName, unbound: boolean, afterId: string, limit: number): Promise<BindingText[]>;
   /** The newest sync date of a live binding. */
   newestSyncDate(ledger: LedgerName): Promise<string | null>;
   /** Revisions of the events that concern a key, after one. */

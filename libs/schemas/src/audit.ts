@@ -4,6 +4,8 @@ import { digestAnswer } from './answers.js';
 
 const HASH = /^([0-9a-f]{64})?$/;
 const MAX_NAME = 201;
+/** Of one ledger, compared in one go: one a night for ten years. */
+const MAX_KNOWN_DIGESTS = 4_000;
 
 /** A digest as `GET …/digest` answered it; its `ledger` and `at` are for people, and may be left out. */
 export const digestBody = z.strictObject({
@@ -17,6 +19,11 @@ export const digestBody = z.strictObject({
 export const verifyBody = z
   .strictObject({
     digest: digestBody.optional().meta({ description: 'What the ledger was once, kept elsewhere.' }),
+    digests: z
+      .array(digestBody)
+      .max(MAX_KNOWN_DIGESTS)
+      .optional()
+      .meta({ description: 'The same of several revisions: each is compared.' }),
     onlyAfter: z
       .boolean()
       .optional()

@@ -108,7 +108,7 @@ describe('the client', () => {
     async function* file(): AsyncGenerator<FileLine> {
       for (const [index, line] of lines.entries()) yield { number: index + 1, text: JSON.stringify(line) };
     }
-    const { report } = await verifyExport(file(), () => [], { digest: { revision, hash } });
+    const { report } = await verifyExport(file(), () => [], { digestsOf: () => [{ revision, hash }] });
     expect(report).toMatchObject({ ok: true, ledger: NAME, checkedRevisions: revision + 1 });
     const digests = [];
     for await (const each of client.digests()) digests.push(each);

@@ -21,6 +21,13 @@ async function variedLedger(stores: Stores, count: number): Promise<AppliedLedge
   return ledger;
 }
 
+function textOf({ recordId, externalId, syncDate, data, state, version, revision, ...rest }: Binding): string {
+  const { createdAt, updatedAt, unboundAt, cause, reason } = rest;
+  // What is absent is null in a list.
+  const list = [recordId, externalId, syncDate, state, version, revision, createdAt, updatedAt, unboundAt, cause, reason];
+  return JSON.stringify(list) + JSON.stringify(data);
+}
+
 export function filtering(stores: () => Stores): void {
   const FILTERS: BindingFilter[] = [
     {},
@@ -67,6 +74,11 @@ export function filtering(stores: () => Stores): void {
         items: expectedList(ledger.bindings.values(), filter),
         nextCursor: null,
       });
+    }
+    for (const unbound of [false, true]) {
+      const listed = expectedList(ledger.bindings.values(), unbound ? { state: 'unbound' } : {});
+      const texts = await stores().read.listTexts?.(ledger.name, unbound, '', 1_000);
+      if (texts !== undefined) expect(texts).toEqual(listed.map((binding) => ({ id: binding.id, text: textOf(binding) })));
     }
     const sizes = FILTERS.map((filter) => expectedList(ledger.bindings.values(), filter).length);
     expect(sizes.filter((size) => size > 0).length).toBeGreaterThan(25);

@@ -46,18 +46,18 @@ export async function exportLedger(
 export async function verifyFile(output: Output, file: string, digest: string | undefined, signal: AbortSignal): Promise<number> {
   const [{ verifyExport, MAX_EXPORT_LINE_BYTES }, { JsonSchemas }] = await Promise.all([import('#audit'), import('#ledger')]);
   const kept = digest === undefined ? undefined : keptDigests(digest);
-  if (kept !== undefined && kept.size > 1) throw new UsageError('--digest: a file is of one ledger');
-  const known = kept === undefined ? undefined : [...kept.values()][0];
   const source = new FileSource(file, MAX_EXPORT_LINE_BYTES);
   const bar = progressBar(source.size, 'line {line}');
   try {
     const { report } = await verifyExport(source.lines(), new JsonSchemas().problemsOfData, {
-      digest: known,
+      digestsOf: (ledger) => {
+        if (kept !== undefined && !kept.has(ledger))
+          throw new UsageError(`--digest: there is none of ${ledger}, which the file is of`);
+        return kept?.get(ledger) ?? [];
+      },
       signal,
       progress: (line) => bar.update(source.read, { line }),
     });
-    if (known !== undefined && report.ledger !== null && report.ledger !== known.ledger)
-      throw new UsageError(`--digest: it is of ${known.ledger}, the file of ${report.ledger}`);
     bar.stop();
     await output.answer(report, membersOf(report));
     return report.ok ? EXIT.ok : EXIT.broken;
@@ -127,7 +127,7 @@ class FileSource {
 function membersOf({ ok, ledger, checkedRevisions, digest, firstBad }: ExportReport): Record<string, unknown> {
   return {
     ledger: ledger ?? undefined,
-    result: ok ? 'it is what it was' : 'NOT what it was',
+    result: ok ? 'it is what it was' : ledger === null ? 'NOT an exported ledger' : 'NOT what it was',
     'good events': checkedRevisions,
     digest: `${digest.revision} ${digest.hash}`,
     'first bad': firstBad === undefined ? undefined : placeOf(firstBad),

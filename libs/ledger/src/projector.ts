@@ -21,6 +21,7 @@ import {
   type ReadModel,
 } from '#read-model';
 import { readLedgerEvent, UnknownEvent } from './chain.js';
+import { readAhead } from './read-ahead.js';
 import type { StreamNames } from './streams.js';
 
 export interface ProjectorTools {
@@ -81,23 +82,39 @@ export class Projector {
   /** Runs until the signal aborts; what the stores cannot do now is tried again. */
   async run(signal: AbortSignal): Promise<void> {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
+      // Never more than one is under way, so that the saved position does not go back.
+      let saving: Promise<void> = Promise.resolve();
       try {
         const after = await this.tools.readModel.position();
-        for await (const batch of this.tools.store.subscribe({ streamPrefixes: this.tools.streams.followed(), after }, signal)) {
+        const followed = { streamPrefixes: this.tools.streams.followed(), after };
+        const subscribe = (ended: AbortSignal) => this.tools.store.subscribe(followed, ended);
+        for await (const batch of readAhead(subscribe, signal, this.tools.maxEvents)) {
           await this.project(batch.events);
-          // A ledger that has stopped keeps the position before its event, so that a repaired program finds it again.
-          if (this.stoppedLedgers.size === 0) await this.tools.readModel.savePosition(batch.position);
+          await saving;
+          saving = this.save(batch.position);
+          // Where more is to come, the next is begun meanwhile.
+          if (batch.caughtUp) await saving;
           attempt = 0;
           this.stalledBecause = undefined;
           await this.forgetOldKeys();
         }
+        await saving;
       } catch (error) {
         if (error instanceof UnknownEvent) return this.tools.troubled?.({ stream: '', revision: -1, reason: error.message });
         if (!(error instanceof EventStoreError) && !(error instanceof ReadModelError)) throw error;
         if (attempt >= ATTEMPTS_BEFORE_STALLED) this.stalledBecause = error.message;
+        await saving.catch(() => undefined);
         if (!signal.aborted) await this.tools.sleep(Math.min(MAX_RETRY_WAIT_MS, 50 * 2 ** attempt));
       }
     }
+  }
+
+  private save(position: string): Promise<void> {
+    // A ledger that has stopped keeps the position before its event, so that a repaired program finds it again.
+    const saving = this.stoppedLedgers.size === 0 ? this.tools.readModel.savePosition(position) : Promise.resolve();
+    // Nobody waits for it yet.
+    saving.catch(() => undefined);
+    return saving;
   }
 
   /** Applies a run of the store's events, each ledger's together. */

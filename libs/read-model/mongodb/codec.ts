@@ -27,25 +27,37 @@ const NONE: ReadonlySet<string> = new Set();
 const NEVER = '';
 const NO_DATA = '{}';
 
-/** Ledger and generation in one: it begins the id of everything that belongs to the generation. */
+let newestScope = { backend: '' as unknown, model: '' as unknown, generation: '' as unknown, text: '/ ' };
+
+/** Ledger and generation in one: it begins the id of everything that belongs to the generation. A batch has one for all. */
 export function scopeOf({ backend, model, generation }: { backend: unknown; model: unknown; generation: unknown }): string {
-  return `${String(backend)}/${String(model)} ${String(generation)}`;
+  const { backend: b, model: m, generation: g } = newestScope;
+  if (backend !== b || model !== m || generation !== g)
+    newestScope = { backend, model, generation, text: `${String(backend)}/${String(model)} ${String(generation)}` };
+  return newestScope.text;
 }
 
-/** As it is inserted; a field that is `undefined` is not. */
-export function encode(collection: string, fields: Fields): Fields {
+/** As it is inserted; a field that is `undefined` is not. `encoded` has what is there already, such as the id. */
+export function encode(collection: string, fields: Fields, also: Fields = {}, encoded: Fields = {}): Fields {
+  add(encoded, collection, fields);
+  add(encoded, collection, also);
+  const place = 'generation' in also ? also : fields;
+  if ('generation' in place) encoded['scope'] = scopeOf(place as { backend: unknown; model: unknown; generation: unknown });
+  if (collection === BINDINGS) addBindingFields(encoded);
+  if (collection === LEDGERS && 'state' in fields) encoded['localModel'] = localModelOf(fields);
+  return encoded;
+}
+
+function add(encoded: Fields, collection: string, fields: Fields): void {
   const asJson = JSON_FIELDS[collection] ?? NONE;
-  const encoded: Fields = {};
-  for (const [name, value] of Object.entries(fields)) {
+  // Not by entries: a batch has thousands of fields, and would leave an array for each.
+  for (const name in fields) {
+    const value = fields[name];
     if (value === undefined || name === 'backend' || name === 'model' || name === 'generation') continue;
     if (asJson.has(name)) encoded[name] = JSON.stringify(value);
     else if (isFlat(value)) encoded[name] = value;
     else throw new Error(`broken invariant: ${collection} has no field ${name} for a structure`);
   }
-  if ('generation' in fields) encoded['scope'] = scopeOf(fields as { backend: unknown; model: unknown; generation: unknown });
-  if (collection === BINDINGS) addBindingFields(encoded);
-  if (collection === LEDGERS && 'state' in fields) encoded['localModel'] = localModelOf(fields);
-  return encoded;
 }
 
 /** A binding that was never synchronized has the sync date '', which sorts before every date. */
@@ -66,8 +78,8 @@ export function keyOf(scope: string, id: string): string {
 }
 
 /** Fields to be set, and those that must not be there any more. */
-export function changeOf(collection: string, fields: Fields): UpdateFilter<MongoDocument> {
-  const encoded = encode(collection, fields);
+export function changeOf(collection: string, fields: Fields, also?: Fields): UpdateFilter<MongoDocument> {
+  const encoded = encode(collection, fields, also);
   const absent = Object.keys(encoded).filter((name) => encoded[name] === undefined);
   for (const name of absent) delete encoded[name];
   return {
@@ -85,21 +97,31 @@ function isFlat(value: unknown): boolean {
   return value === null || typeof value !== 'object';
 }
 
+/** As it was before it was stored; of ledger and generation, which whoever asked for it has named, only a ledger's document tells. */
 export function decode(collection: string, document: MongoDocument): StoredDocument {
+  if (collection === BINDINGS) return decodedBinding(document);
   const asJson = JSON_FIELDS[collection] ?? NONE;
   const decoded: StoredDocument = { _id: document._id };
-  for (const name of Object.keys(document)) {
-    const value = document[name];
+  for (const name in document) {
     if (OWN_FIELDS.has(name)) continue;
-    if (asJson.has(name)) decoded[name] = value === NO_DATA ? {} : JSON.parse(value as string);
-    else decoded[name] = value;
+    const value = document[name];
+    decoded[name] = asJson.has(name) ? JSON.parse(value as string) : value;
   }
-  if (typeof document['scope'] === 'string') Object.assign(decoded, namesOf(document['scope']));
-  if (collection === BINDINGS && decoded['syncDate'] === NEVER) decoded['syncDate'] = null;
+  if (collection === LEDGERS) Object.assign(decoded, namesOf(document['scope'] as string));
   return decoded;
 }
 
-function namesOf(scope: string): { backend: string; model: string; generation: string } {
+/** In its place, as whoever makes a binding of it takes its fields one by one: lookups decode hundreds at a time. */
+function decodedBinding(document: MongoDocument): StoredDocument {
+  const { data, syncDate } = document;
+  // A document that was read in part may have neither.
+  if (data !== undefined) document['data'] = data === NO_DATA ? {} : JSON.parse(data as string);
+  if (syncDate === NEVER) document['syncDate'] = null;
+  return document;
+}
+
+/** Ledger and generation of a scope. */
+export function namesOf(scope: string): { backend: string; model: string; generation: string } {
   const [slash, space] = [scope.indexOf('/'), scope.lastIndexOf(' ')];
   return { backend: scope.slice(0, slash), model: scope.slice(slash + 1, space), generation: scope.slice(space + 1) };
 }

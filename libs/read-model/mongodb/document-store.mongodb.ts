@@ -70,7 +70,10 @@ describe('the document store', () => {
           expect(await store.insert(THINGS, { _id, ...of })).toBe(model.insert(THINGS, { _id, ...of }));
         }
         const byId = (found: StoredDocument[]) => found.toSorted((a, b) => (a._id < b._id ? -1 : 1));
-        for (const each of wheres) expect(byId(await store.find(THINGS, each))).toEqual(byId(model.matching(THINGS, each)));
+        for (const each of wheres) {
+          expect(byId(await store.find(THINGS, each))).toEqual(byId(model.matching(THINGS, each)));
+          expect(byId(await (await store.search(THINGS, each))())).toEqual(byId(model.matching(THINGS, each)));
+        }
         const [first = {}, second = {}] = wheres;
         const change = { ...set, three: 1 };
         expect(await store.update(THINGS, 'x', first, { set: change })).toBe(model.update(THINGS, 'x', first, change));

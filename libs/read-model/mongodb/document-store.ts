@@ -1,4 +1,5 @@
-import { MongoBulkWriteError, type AnyBulkWriteOperation, type Collection, type FindOptions } from 'mongodb';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BSON, MongoBulkWriteError, type AnyBulkWriteOperation, type Collection, type FindOptions } from 'mongodb';
 import { isDuplicateKey } from '#mongodb';
 import type { BulkResult, BulkWrite, DocumentStore, Fields, Order, StoredDocument, Where } from '../src/stepwise.js';
 import { changeOf, decode, encode, type MongoDocument } from './codec.js';
@@ -8,6 +9,7 @@ import { guardOf, searchOf } from './filters.js';
 /** Answers come in one piece up to so many documents; a cursor is asked again for more. */
 const DOCUMENTS_AT_ONCE = 2_000;
 const DUPLICATE_KEY = 11_000;
+const { deserialize } = BSON;
 const PARTS_AT_ONCE = 4;
 const WRITES_IN_PART = 100;
 
@@ -30,6 +32,19 @@ export class MongoDocumentStore implements DocumentStore {
       if (order !== undefined) options.sort = { [order.by]: order.descending ? -1 : 1 };
       const found = await this.collection(collection).find(filter, options).toArray();
       return found.map((document) => decode(collection, document));
+    });
+  }
+
+  search(collection: string, where: Where): Promise<() => Promise<StoredDocument[]>> {
+    return this.session.run(async () => {
+      const { filter, hint } = searchOf(collection, where);
+      const options: FindOptions = { batchSize: DOCUMENTS_AT_ONCE, raw: true, ...(hint === undefined ? {} : { hint }) };
+      const found = (await this.collection(collection).find(filter, options).toArray()) as unknown as Uint8Array[];
+      return async () => {
+        // What else was asked for gets out first.
+        await nextTurn();
+        return found.map((bytes) => decode(collection, deserialize(bytes) as MongoDocument));
+      };
     });
   }
 
@@ -62,13 +77,17 @@ export class MongoDocumentStore implements DocumentStore {
   bulk(collection: string, writes: readonly BulkWrite[]): Promise<BulkResult> {
     return this.session.run(async () => {
       const size = Math.max(WRITES_IN_PART, Math.ceil(writes.length / PARTS_AT_ONCE));
-      const starts = Array.from({ length: Math.ceil(writes.length / size) }, (_, index) => index * size);
-      const parts = await Promise.allSettled(starts.map((start) => this.part(collection, writes.slice(start, start + size))));
+      const parts: Promise<PromiseSettledResult<BulkResult>>[] = [];
+      for (let start = 0; start < writes.length; start += size) {
+        // Between two parts the first gets out: the driver sends nothing while this goes on.
+        if (start > 0) await nextTurn();
+        parts.push(settled(this.part(collection, writes.slice(start, start + size))));
+      }
       const result: BulkResult = { written: 0, duplicates: [] };
-      for (const [index, part] of parts.entries()) {
+      for (const [index, part] of (await Promise.all(parts)).entries()) {
         if (part.status === 'rejected') throw part.reason;
         result.written += part.value.written;
-        result.duplicates.push(...part.value.duplicates.map((place) => place + (starts[index] as number)));
+        for (const place of part.value.duplicates) result.duplicates.push(place + index * size);
       }
       return result;
     });
@@ -107,9 +126,15 @@ export class MongoDocumentStore implements DocumentStore {
  * What is to be inserted where it is not there yet is first taken for new: it nearly always is, and an insert costs half of
  * what an upsert does. Where the id is taken, the caller repeats it as an update.
  */
-function operationOf(collection: string, { id, where, set, upsert }: BulkWrite): AnyBulkWriteOperation<MongoDocument> {
-  if (upsert) return { insertOne: { document: { _id: id, ...encode(collection, set) } } };
-  return { updateOne: { filter: { ...guardOf(where), _id: { $eq: id } }, update: changeOf(collection, set) } };
+function operationOf(collection: string, { id, where, set, also, upsert }: BulkWrite): AnyBulkWriteOperation<MongoDocument> {
+  if (upsert) return { insertOne: { document: encode(collection, set, also, { _id: id }) as MongoDocument } };
+  return { updateOne: { filter: { ...guardOf(where), _id: { $eq: id } }, update: changeOf(collection, set, also) } };
+}
+
+/** Waits for it without throwing, whenever it is that it ends. */
+async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([work]);
+  return result;
 }
 
 function resultOf(error: MongoBulkWriteError): BulkResult {

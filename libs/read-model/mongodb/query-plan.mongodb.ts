@@ -1,9 +1,10 @@
 import type { CommandStartedEvent, Document } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ledgerKey } from '#domain';
 import { openMongo, type MongoConnection } from '#mongodb';
 import { AppliedLedger, secondsAfterStart } from '../../../test/support/read-model/applied-ledger.js';
 import { temporaryDatabases } from '../../../test/support/mongodb/database.js';
-import type { BindingFilter } from '../src/port.js';
+import type { BindingFilter, LocatedBinding } from '../src/port.js';
 import { openMongoReadModel, type MongoReadModel } from './index.js';
 import { BINDINGS } from './schema.js';
 
@@ -150,6 +151,25 @@ describe('every search is led by an index to what it finds, and looks at nothing
       expect(await readModel.findOfLocalRecord('product', 'again', true)).toHaveLength(MANY * 2);
       expect(await readModel.findOfLocalRecord('product', 'b1', false)).toHaveLength(2);
     });
+  });
+
+  it('the bindings of a record in all ledgers, page by page, however many there are behind the page', async () => {
+    const all = await readModel.findOfLocalRecord('product', 'again', true);
+    for (const limit of [1, 7, 50]) {
+      const paged: LocatedBinding[] = [];
+      await expectIndexed(async () => {
+        // From the end of the first ledger into the second one.
+        for (let from = MANY - 20; from < MANY + 20; from += limit) {
+          const last = all[from - 1] as LocatedBinding;
+          const after = { ledger: ledgerKey(last), id: last.id };
+          paged.push(...(await readModel.findOfLocalRecord('product', 'again', true, { limit, after })));
+        }
+      });
+      expect(paged).toEqual(all.slice(MANY - 20, MANY - 20 + paged.length));
+      expect(paged.length).toBeGreaterThanOrEqual(40);
+      const finds = asked.filter(({ find }) => find === BINDINGS);
+      expect(finds.every((find) => find['limit'] <= limit)).toBe(true);
+    }
   });
 
   it('the history of a binding, of a record and of an external id', async () => {

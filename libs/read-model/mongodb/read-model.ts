@@ -1,5 +1,5 @@
-import type { Collection, FindOptions } from 'mongodb';
-import { ledgerKey, type Binding, type JsonObject, type LedgerName } from '#domain';
+import type { Collection } from 'mongodb';
+import type { JsonObject, LedgerName } from '#domain';
 import { isDuplicateKey } from '#mongodb';
 import { readPage } from '../src/page.js';
 import type {
@@ -14,16 +14,17 @@ import type {
   ReadModel,
 } from '../src/port.js';
 import { StepwiseReadModel, type ReadTail } from '../src/stepwise.js';
-import { toBinding, toLedgerDocument, withoutSuccessor } from '../src/stepwise-documents.js';
-import { decode, keyOf, scopeOf, type MongoDocument } from './codec.js';
+import { toLedgerDocument, withoutSuccessor } from '../src/stepwise-documents.js';
+import { decode, scopeOf, type MongoDocument } from './codec.js';
 import { MongoDocumentStore } from './document-store.js';
 import type { Session } from './errors.js';
-import { scalar, text, type MongoFilter } from './filters.js';
+import { scalar } from './filters.js';
 import { claim, type Installation } from './installation.js';
 import { IndexedData } from './indexed-data.js';
 import { MongoLease } from './lease.js';
 import { areFewSyncedAfter, readBehind, walkOf } from './list-source.js';
-import { BINDINGS, BY, CATALOG, FACTS, LEDGERS, LIVE_KEY, POINTERS } from './schema.js';
+import { LocalRecords } from './local-record.js';
+import { BINDINGS, BY, CATALOG, FACTS, LEDGERS, POINTERS } from './schema.js';
 
 const LEDGERS_PER_STEP = 500;
 const POSITION = 'position';
@@ -37,6 +38,7 @@ export interface MongoReadModelTools {
 /** The stepwise read model in MongoDB, with the queries that need none of its protocol. */
 export class MongoReadModel extends StepwiseReadModel implements ReadModel {
   private readonly clock: () => number;
+  private readonly localRecords: LocalRecords;
 
   constructor(
     private readonly session: Session,
@@ -45,6 +47,7 @@ export class MongoReadModel extends StepwiseReadModel implements ReadModel {
     const documents = new MongoDocumentStore(session);
     super({ ...tools, documents, extras: new IndexedData(session, () => this.generations) });
     this.clock = tools.clock;
+    this.localRecords = new LocalRecords(session, () => this.generations);
   }
 
   async position(): Promise<string> {
@@ -119,47 +122,13 @@ export class MongoReadModel extends StepwiseReadModel implements ReadModel {
     }
   }
 
-  /** Each ledger that has the local model is asked by itself, so that no answer mixes generations. */
-  async findOfLocalRecord(
+  findOfLocalRecord(
     localModel: string,
     recordId: string,
     includeUnbound: boolean,
     page?: LocalRecordPage,
   ): Promise<LocatedBinding[]> {
-    const scopes = await this.scopesOfLocalModel(localModel);
-    if (scopes.length === 0) return [];
-    const bindings = this.collection(BINDINGS);
-    const record = text(recordId);
-    const live = { [LIVE_KEY.recordId]: { $in: scopes.map((scope) => keyOf(scope, record)) } };
-    const former = { scope: { $in: scopes }, recordId: { $eq: record }, live: { $eq: false } };
-    const find = (of: MongoFilter, options: FindOptions) => this.session.run(() => bindings.find(of, options).toArray());
-    // A binding that is unbound meanwhile is met as one or as the other, or as both: then as what it is now.
-    const found = new Map<string, MongoDocument>();
-    for (const document of await find(live, {})) found.set(document._id, document);
-    if (includeUnbound) for (const document of await find(former, { hint: BY.formerRecord })) found.set(document._id, document);
-    const located = [...found.values()]
-      .map((document) => locatedOf(document, localModel))
-      .sort((a, b) => compare(ledgerKey(a), ledgerKey(b)) || compare(a.id, b.id));
-    if (page === undefined) return located;
-    const { after = { ledger: '', id: '' }, limit } = page;
-    const behind = located.filter(
-      (binding) =>
-        compare(ledgerKey(binding), after.ledger) > 0 ||
-        (ledgerKey(binding) === after.ledger && compare(binding.id, after.id) > 0),
-    );
-    return behind.slice(0, limit);
-  }
-
-  private async scopesOfLocalModel(localModel: string): Promise<string[]> {
-    const filter = { localModel: { $eq: scalar(localModel) } };
-    const options = { projection: { scope: 1 }, batchSize: LEDGERS_PER_STEP };
-    const ledgers = await this.session.run(() => this.collection(LEDGERS).find(filter, options).toArray());
-    const current = ledgers.map(async ({ scope, _id }) => {
-      const { backend, model, generation } = decode(LEDGERS, { _id, scope });
-      const known = await this.generations.knownCurrent({ backend: backend as string, model: model as string });
-      return known?.generation === generation ? [scope as string] : [];
-    });
-    return (await Promise.all(current)).flat();
+    return this.localRecords.find({ localModel, recordId, includeUnbound }, page);
   }
 
   list(ledger: LedgerName, filter: BindingFilter, limit: number, cursor?: string): Promise<BindingPage> {
@@ -238,18 +207,6 @@ function nameOf(key: string): LedgerName {
   return { backend: key.slice(0, slash), model: key.slice(slash + 1) };
 }
 
-function locatedOf(document: MongoDocument, localModel: string): LocatedBinding {
-  const decoded = decode(BINDINGS, document);
-  const [backend, model] = [decoded['backend'] as string, decoded['model'] as string];
-  const binding: Binding = toBinding(decoded);
-  return { ...binding, backend, model, localModel };
-}
-
 function catalogDocumentOf({ _id, revision, document }: MongoDocument): CatalogDocument {
   return { id: _id, revision: revision as number, document: JSON.parse(document as string) as JsonObject };
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -15,6 +15,7 @@ export const LIVE_KEY = { recordId: 'liveRecord', externalId: 'liveExternalId' }
 /** Names of the indexes of bindings, by what they lead to. Whoever walks along one says which. */
 export const BY = {
   formerRecord: 'former_by_record',
+  formerRecordAndId: 'former_by_record_and_id',
   formerExternalId: 'former_by_external_id',
   id: 'by_id',
   syncDate: 'by_sync_date',
@@ -37,7 +38,7 @@ const PENDING = { partialFilterExpression: { state: 'pending' } };
 /**
  * `scope` (ledger and generation) leads every index of bindings, so that one ledger's are never looked through for another's.
  * The indexes of keys hold live bindings alone, and a new version of a binding leaves them as they are; former ones have their
- * own, in the order in which they ended.
+ * own, in the order in which they ended, and those of a record in the order of ids as well, which is that of its pages.
  */
 export const READ_MODEL_SCHEMA: MongoSchema = {
   name: 'the read model',
@@ -48,6 +49,7 @@ export const READ_MODEL_SCHEMA: MongoSchema = {
           { name: 'live_by_record', key: { [LIVE_KEY.recordId]: 1 }, sparse: true },
           { name: 'live_by_external_id', key: { [LIVE_KEY.externalId]: 1 }, sparse: true },
           { name: BY.formerRecord, key: { scope: 1, recordId: 1, revision: 1 }, ...FORMER },
+          { name: BY.formerRecordAndId, key: { scope: 1, recordId: 1, id: 1 }, ...FORMER },
           { name: BY.formerExternalId, key: { scope: 1, externalId: 1, revision: 1 }, ...FORMER },
           { name: BY.id, key: { scope: 1, live: 1, id: 1 } },
           { name: BY.syncDate, key: { scope: 1, live: 1, syncDate: 1, id: 1 } },

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import type { Stores } from '../../../test/support/read-model/applied-ledger.js';
 import { applying, guarding, opening } from '../../../test/support/read-model/applying.js';
 import { differing } from '../../../test/support/read-model/differing.js';
+import { forgetting } from '../../../test/support/read-model/forgetting.js';
 import { generations } from '../../../test/support/read-model/generations.js';
 import { remembersHistory } from '../../../test/support/read-model/history.js';
 import { indexing } from '../../../test/support/read-model/indexing.js';
@@ -41,5 +42,6 @@ export function readModelContract(name: string, makeReadModel: MakeReadModel): v
     describe('random histories', () => differing(stores));
     describe('the past', () => remembersHistory(stores));
     describe('generations', () => generations(stores));
+    describe('forgetting', () => forgetting(stores));
   });
 }

@@ -29,6 +29,8 @@ export interface BulkWrite {
   id: string;
   where: Where;
   set: Fields;
+  /** Further fields to set, apart from the others, so that whoever has them apart need not copy them together. */
+  also?: Fields;
   upsert: boolean;
 }
 
@@ -46,6 +48,8 @@ export interface DocumentStore {
    * without an order.
    */
   find(collection: string, where: Where, limit?: number, order?: Order): Promise<StoredDocument[]>;
+  /** All that match, found now; documents are made of them when they are asked for, while something else can be waited for. */
+  search(collection: string, where: Where): Promise<() => Promise<StoredDocument[]>>;
   /** False when the id is taken. */
   insert(collection: string, document: StoredDocument): Promise<boolean>;
   /** Changes the document with this id in one step, if it matches; `raise` sets a number only if it is higher. False when nothing matched. */

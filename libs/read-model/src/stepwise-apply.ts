@@ -26,27 +26,10 @@ export async function applyStepwise(
   extras?: StepwiseExtras,
 ): Promise<ApplyResult> {
   const { ledger, generation, after, to, hash, at, state } = batch;
-  if (!(await announce(documents, generations, batch))) return 'superseded';
-  const scope = within(ledger, generation);
-  const bindings = batch.bindings.map((binding) => ({
-    id: bindingId(ledger, generation, binding.update.id),
-    // Not `version − 1`: a folded write, or one after an interruption, follows on any older version.
-    where: { version: { below: binding.update.version } },
-    set: { ...scope, ...binding.update, ...createdAt(binding), ...extras?.fieldsOf(binding, batch) },
-    upsert: binding.createdRevision !== undefined,
-  }));
-  const history = batch.history.map((row) => ({
-    id: historyId(ledger, generation, row.revision),
-    where: {},
-    set: { ...scope, ...row },
-    upsert: true,
-  }));
-  const keys = batch.idempotency.map((record) => ({
-    id: bindingId(ledger, generation, record.scopedKey),
-    where: { revision: { below: record.answer.revision } },
-    set: { ...scope, ...keyFields(record) },
-    upsert: true,
-  }));
+  const announced = announce(documents, generations, batch);
+  // Made ready meanwhile.
+  const { bindings, history, keys } = writesOf(batch, extras);
+  if (!(await announced)) return 'superseded';
   // Before the documents: what they no longer say of the time before, the rows say already.
   await write(documents, HISTORY, history);
   const missed = await write(documents, BINDINGS, bindings);
@@ -60,14 +43,50 @@ export async function applyStepwise(
     : leave(generations, batch);
 }
 
+function writesOf(
+  batch: LedgerBatch,
+  extras: StepwiseExtras | undefined,
+): { bindings: BulkWrite[]; history: BulkWrite[]; keys: BulkWrite[] } {
+  const { ledger, generation } = batch;
+  const scope = within(ledger, generation);
+  const bindings = batch.bindings.map((binding) => ({
+    id: bindingId(ledger, generation, binding.update.id),
+    // Not `version − 1`: a folded write, or one after an interruption, follows on any older version.
+    where: { version: { below: binding.update.version } },
+    set: binding.update,
+    also: placeOf(binding, batch, extras),
+    upsert: binding.createdRevision !== undefined,
+  }));
+  const history = batch.history.map((row) => ({
+    id: historyId(ledger, generation, row.revision),
+    where: {},
+    set: { ...row },
+    also: scope,
+    upsert: true,
+  }));
+  const keys = batch.idempotency.map((record) => ({
+    id: bindingId(ledger, generation, record.scopedKey),
+    where: { revision: { below: record.answer.revision } },
+    set: keyFields(record),
+    also: scope,
+    upsert: true,
+  }));
+  return { bindings, history, keys };
+}
+
 /** If the generation was dropped while it was written to, what was written since would never be read, and never go. */
 async function leave(generations: Generations, { ledger, generation }: LedgerBatch): Promise<ApplyResult> {
   if ((await generations.document(ledger, generation)) === undefined) await generations.sweep(ledger, generation);
   return 'superseded';
 }
 
-function createdAt({ createdRevision }: BindingWrite): Fields {
-  return createdRevision === undefined ? {} : { createdRevision };
+/** Where a binding's document stands, and what else it has besides what its events say. */
+function placeOf(binding: BindingWrite, batch: LedgerBatch, extras: StepwiseExtras | undefined): Fields {
+  const { backend, model } = batch.ledger;
+  const { createdRevision } = binding;
+  const place = { backend, model, generation: batch.generation };
+  const fields: Fields = createdRevision === undefined ? place : { ...place, createdRevision };
+  return extras === undefined ? fields : Object.assign(fields, extras.fieldsOf(binding, batch));
 }
 
 /**

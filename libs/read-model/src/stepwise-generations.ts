@@ -176,7 +176,8 @@ export class Generations {
     if (!(await this.documents.update(POINTERS, ledgerKey(ledger), { current, building, former, last }, { set: begun })))
       throw new Error(`the generations of ${ledgerKey(ledger)} were changed while it was forgotten`);
     this.forget(ledger);
-    for (const generation of [current, building, former]) {
+    // Also what an interruption of this has left: from the pointer's change on, nothing else tells of those generations.
+    for (const generation of new Set([current, building, former, ...unusedOf(pointer)])) {
       if (generation === null) continue;
       await this.documents.remove(LEDGERS, within(ledger, generation), 1);
       await this.sweep(ledger, generation);

@@ -8,10 +8,11 @@ import {
   type LedgerName,
   type RecordedLedgerEvent,
 } from '#domain';
-import type { DocumentStore } from './document-store.js';
+import type { DocumentStore, StoredDocument } from './document-store.js';
 import { ReadModelError, type DecisionKeys, type FoundBindings } from './port.js';
-import { BINDINGS, queriesOf, toBinding, within } from './stepwise-documents.js';
+import { BINDINGS, queriesOf, toBinding, within, type GenerationDocument } from './stepwise-documents.js';
 import type { Generations } from './stepwise-generations.js';
+import { isSame, SteadyDocuments } from './stepwise-steady.js';
 
 /** Which bindings are looked for: the live ones of records, or of external ids. */
 export type LookupKeys = Pick<DecisionKeys, 'recordIds' | 'externalIds'>;
@@ -29,11 +30,16 @@ const MAX_SETTLED_LOOKS = 20;
 
 /** Lookups that are never torn: what they answer was true at one revision, though documents are written one by one. */
 export class StepwiseLookup {
+  private readonly steady: SteadyDocuments;
+
   constructor(
     private readonly documents: DocumentStore,
     private readonly generations: Generations,
     private readonly readTail: ReadTail,
-  ) {}
+    clock: () => number,
+  ) {
+    this.steady = new SteadyDocuments(clock);
+  }
 
   /** One hit is true by itself: the binding held the external id at its own revision, or still does at the checkpoint. */
   async byExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined> {
@@ -60,16 +66,21 @@ export class StepwiseLookup {
     for (let look = 0; look < MAX_LOOKS; look += 1) {
       const known = await this.generations.knownCurrent(ledger);
       if (known === undefined) return NOTHING;
-      const before = await this.generations.document(ledger, known.generation);
+      const before = this.steady.expected(ledger, known.generation) ?? (await this.look(ledger, known.generation));
       if (before === undefined) this.generations.forget(ledger);
       // Documents run ahead of the checkpoint from the first write of a batch to the move of the checkpoint.
       if (before === undefined || before.applying !== before.checkpoint) continue;
-      const bindings = await this.matching(ledger, known.generation, keys);
-      const after = await this.generations.document(ledger, known.generation);
-      const same = after?.checkpoint === before.checkpoint && after.applying === before.applying;
-      if (same && this.generations.isYoung(known)) return { bindings, revision: before.checkpoint };
+      const bindingsOf = await this.search(ledger, known.generation, keys);
+      const [after, bindings] = await Promise.all([this.look(ledger, known.generation), bindingsOf()]);
+      if (isSame(before, after) && this.generations.isYoung(known)) return { bindings, revision: before.checkpoint };
     }
     return this.settled(ledger, keys);
+  }
+
+  private async look(ledger: LedgerName, generation: string): Promise<GenerationDocument | undefined> {
+    const document = await this.generations.document(ledger, generation);
+    this.steady.saw(ledger, document);
+    return document;
   }
 
   /** From the documents and the stream's tail after their checkpoint, as a writer does: always possible, but it reads more. */
@@ -81,10 +92,12 @@ export class StepwiseLookup {
       const bindings = await this.matching(ledger, generation, keys);
       const after = await this.generations.document(ledger, generation);
       if (before === undefined || after === undefined) continue;
-      const tail = await this.readTail(ledger, before.checkpoint);
-      if (tail === undefined) throw new ReadModelError('UNAVAILABLE', `the read model is too far behind ${ledgerKey(ledger)}`);
+      const read = await this.readTail(ledger, before.checkpoint);
+      if (read === undefined) throw new ReadModelError('UNAVAILABLE', `the read model is too far behind ${ledgerKey(ledger)}`);
+      // No document was newer than what was being applied after they were read, so the tail has what happened to each since. What
+      // follows on that is left out: an answer that has it would be followed by older ones.
+      const tail = read.filter(({ revision }) => revision <= after.applying);
       const head = tail.at(-1)?.revision ?? before.checkpoint;
-      // No document was newer than what was being applied after they were read, so the tail has what happened to each since.
       if (head < after.applying) continue;
       const found = await this.advanced(ledger, generation, bindings, tail, keys);
       if (found !== undefined && (await this.generations.pointer(ledger))?.current === generation)
@@ -116,6 +129,17 @@ export class StepwiseLookup {
       bindings.set(event.data.bindingId, evolve(binding, event, stampOf(event)));
     }
     return [...bindings.values()].filter((binding) => isLive(binding) && isWanted(binding, keys));
+  }
+
+  /** What matches, found when this resolves, and made into bindings while the ledger's document is read. */
+  private async search(ledger: LedgerName, generation: string, keys: LookupKeys): Promise<() => Promise<Binding[]>> {
+    const found: (() => Promise<StoredDocument[]>)[] = [];
+    for (const query of queriesOf(within(ledger, generation), { bindingIds: [], ...keys }))
+      found.push(await this.documents.search(BINDINGS, query));
+    return async () => {
+      const documents = (await Promise.all(found.map((read) => read()))).flat();
+      return [...new Map(documents.map((document) => [document._id, toBinding(document)])).values()];
+    };
   }
 
   private async matching(

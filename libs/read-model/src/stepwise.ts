@@ -73,7 +73,7 @@ export class StepwiseReadModel implements Pick<ReadModel, StepwiseMethods>, Omit
     this.documents = documents;
     this.extras = extras;
     this.generations = new Generations(documents, clock, knowledgeMs);
-    this.lookup = new StepwiseLookup(documents, this.generations, readTail);
+    this.lookup = new StepwiseLookup(documents, this.generations, readTail, clock);
     this.past = new StepwiseHistory(documents, this.generations);
   }
 

@@ -129,7 +129,9 @@ export const PROJECTING: Mutation[] = [
     rule: 'checkpoint and `applying` are read again after the documents',
     without: 'they are read before only',
     theme: 'lookups',
-    edits: [{ file: LOOKUP, find: 'const same = after?.', replace: 'const same = true || after?.' }],
+    edits: [
+      { file: LOOKUP, find: 'if (isSame(before, after) &&', replace: 'if ((after === undefined || after !== undefined) &&' },
+    ],
   },
   {
     section: 5,

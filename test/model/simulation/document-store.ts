@@ -100,6 +100,11 @@ export class SimulatedDocumentStore implements DocumentStore {
     return inOrder(this.scheduler.random.shuffled([...first, ...second]), order).slice(0, limit);
   }
 
+  async search(collection: string, where: Where): Promise<() => Promise<StoredDocument[]>> {
+    const found = await this.find(collection, where);
+    return () => Promise.resolve(found);
+  }
+
   insert(collection: string, document: StoredDocument): Promise<boolean> {
     return this.call(() => this.server.insert(collection, document), true);
   }
@@ -160,10 +165,11 @@ export class SimulatedDocumentStore implements DocumentStore {
   /** An upsert looks first and inserts later: in between, another may have inserted. */
   private write(
     collection: string,
-    { id, where, set, upsert }: BulkWrite,
+    { id, where, set: fields, also, upsert }: BulkWrite,
     then: (outcome: 'written' | 'missed' | 'duplicate') => void,
   ): void {
     const afterMs = this.scheduler.random.chance(SLOW_WRITES) ? this.scheduler.random.below(MAX_WRITE_MS) : 0;
+    const set = { ...fields, ...also };
     const inserted = () => then(this.server.insert(collection, { _id: id, ...set }) ? 'written' : 'duplicate');
     const begin = () => {
       if (this.server.update(collection, id, where, set)) return then('written');

@@ -4,7 +4,7 @@ import { historyRowOf, type BindingWrite, type HistoryRow, type LedgerBatch, typ
 import { AppliedLedger, byId, newName, type Stores } from './applied-ledger.js';
 
 /** The ledger's events after a revision, up to another, folded for a generation. */
-function replayed(ledger: AppliedLedger, generation: string, after: number, to: number): LedgerBatch {
+export function replayed(ledger: AppliedLedger, generation: string, after: number, to: number): LedgerBatch {
   const view = new LedgerView(UNOPENED);
   const writes = new Map<string, BindingWrite>();
   const history: HistoryRow[] = [];

@@ -1,0 +1,75 @@
+import type { SubscriptionBatch } from '#event-store';
+
+/**
+ * Reads a subscription on while what it gave before is being worked on, so that neither waits for the other, and hands on together
+ * what has come meanwhile: about `maxEvents` events at most. Nothing is ever waited for to make a batch larger. An error of the
+ * subscription is thrown behind what it gave; it has to end by the signal, which is aborted when the reader leaves.
+ */
+export async function* readAhead(
+  subscribe: (signal: AbortSignal) => AsyncIterable<SubscriptionBatch>,
+  signal: AbortSignal,
+  maxEvents: number,
+): AsyncGenerator<SubscriptionBatch, void, undefined> {
+  const leaving = new AbortController();
+  const buffer = new Buffered(maxEvents);
+  void buffer.fill(subscribe(AbortSignal.any([signal, leaving.signal])));
+  try {
+    for (let batch = await buffer.take(); batch !== undefined; batch = await buffer.take()) yield batch;
+  } finally {
+    // Not waited for: a store that does not answer must not keep the reader from trying again.
+    leaving.abort();
+    buffer.leave();
+  }
+}
+
+/** One batch that grows until it is taken. */
+class Buffered {
+  private held: SubscriptionBatch | undefined;
+  private end: { error?: unknown } | undefined;
+  private left = false;
+  private wakeReader: () => void = () => undefined;
+  private wakeSource: () => void = () => undefined;
+
+  constructor(private readonly maxEvents: number) {}
+
+  /** Settles when the source has ended, or failed; never throws, that is the reader's to hear. */
+  async fill(source: AsyncIterable<SubscriptionBatch>): Promise<void> {
+    try {
+      for await (const batch of source) {
+        this.held = this.held === undefined ? batch : together(this.held, batch);
+        this.wakeReader();
+        if (this.isFull()) await new Promise<void>((resolve) => (this.wakeSource = resolve));
+        if (this.left) break;
+      }
+      this.end = {};
+    } catch (error) {
+      this.end = { error };
+    }
+    this.wakeReader();
+  }
+
+  /** What has come, or comes next; `undefined` when the source has ended. */
+  async take(): Promise<SubscriptionBatch | undefined> {
+    while (this.held === undefined && this.end === undefined) {
+      await new Promise<void>((resolve) => (this.wakeReader = resolve));
+    }
+    const batch = this.held;
+    this.held = undefined;
+    this.wakeSource();
+    if (batch === undefined && this.end !== undefined && 'error' in this.end) throw this.end.error;
+    return batch;
+  }
+
+  leave(): void {
+    this.left = true;
+    this.wakeSource();
+  }
+
+  private isFull(): boolean {
+    return this.held !== undefined && this.held.events.length >= this.maxEvents && !this.left;
+  }
+}
+
+function together(one: SubscriptionBatch, other: SubscriptionBatch): SubscriptionBatch {
+  return { ...other, events: [...one.events, ...other.events] };
+}

@@ -1,0 +1,130 @@
+/** A ledger is rebuilt in the database while four writers write, and everybody who reads it sees it go forwards only. */
+import { setImmediate as breath } from 'node:timers/promises';
+import { afterEach, expect, it } from 'vitest';
+import { isRefusal } from '#domain';
+import type { DifferencesReport } from '#ledger';
+import { openMongo } from '#mongodb';
+import type { ReadModel } from '#read-model';
+import { openMongoReadModel } from '#read-model/mongodb';
+import { openLedger, type OpenedLedger } from '#runtime';
+import { runRebuild, type RebuildTask, type Rebuilt } from '../../libs/runtime/src/rebuild.js';
+import { tailReader } from '../../libs/runtime/src/stores.js';
+import { temporaryDatabases } from '../support/mongodb/database.js';
+import { openMongoStores } from '../support/mongodb/stores.js';
+
+const newUrl = temporaryDatabases();
+const LEDGER = { backend: 'shop', model: 'shop.partner' };
+const WRITERS = 4;
+const RECORDS = 40;
+/** The reader relies on what it knows of a generation for a second, and the former one is kept up longer than that. */
+const KNOWLEDGE_MS = 1_000;
+const TASK: RebuildTask = { ledger: LEDGER, dryRun: false, forgetsForeign: false, graceMs: 1_500, maxEvents: 64 };
+const context = { actor: 'job', correlationId: 'c' };
+
+const opened: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0).toReversed()) await each.close();
+});
+
+/** A reader of this instance's database that knows nothing of its rebuilds. */
+async function anotherReader(url: string, { store, streams }: OpenedLedger): Promise<ReadModel> {
+  const mongo = await openMongo(url);
+  const reader = await openMongoReadModel(mongo, { readTail: tailReader(store, streams), knowledgeMs: KNOWLEDGE_MS });
+  await mongo.close();
+  opened.push(reader);
+  return reader;
+}
+
+async function openedWithRecords(): Promise<{ ledger: OpenedLedger; readers: ReadModel[] }> {
+  const url = newUrl();
+  const ledger = await openLedger({ stores: await openMongoStores(url) });
+  opened.push(ledger);
+  await ledger.catalog.defineType({ type: 'shop' }, context);
+  await ledger.catalog.defineModel({ model: LEDGER.model, backendType: 'shop', localModel: 'partner' }, context);
+  await ledger.backends.register({ id: LEDGER.backend, type: 'shop', location: 'https://shop.example.org' }, context);
+  const binds = Array.from({ length: RECORDS }, (_, n) => ({ op: 'bind', recordId: `r${n}`, externalId: `e${n}` }) as const);
+  await ledger.ledger.executeAll(
+    LEDGER,
+    binds.map((command) => ({ command, context })),
+  );
+  await ledger.queries.await(LEDGER, { atLeast: 'head', timeoutMs: 30_000 });
+  return { ledger, readers: [await anotherReader(url, ledger), await anotherReader(url, ledger)] };
+}
+
+const run = (ledger: OpenedLedger, task: Partial<RebuildTask> = {}) =>
+  runRebuild(ledger, { ...TASK, ...task }, { signal: new AbortController().signal, progress: () => undefined });
+
+/** Changes, and now and then unbinds and binds anew, the records of one writer. */
+async function write({ ledger }: OpenedLedger, writer: number, running: () => boolean): Promise<number> {
+  let written = 0;
+  for (let n = writer; running(); n += WRITERS) {
+    const recordId = `r${n % RECORDS}`;
+    const answer = await ledger.execute(LEDGER, { op: 'changeData', recordId, data: { n } }, context);
+    if (isRefusal(answer)) throw new Error(answer.detail);
+    const own = { recordId: `own ${writer}`, externalId: `own ${writer} ${n}` };
+    for (const command of [{ op: 'bind', ...own } as const, { op: 'unbind', recordId: own.recordId } as const]) {
+      const result = await ledger.execute(LEDGER, command, context);
+      if (isRefusal(result)) throw new Error(result.detail);
+    }
+    written += 1;
+    await breath();
+  }
+  return written;
+}
+
+/**
+ * Looks up what is bound, each time by another way, and says what went backwards. Of a batch that is being applied, the way that answers
+ * for several keys at one revision knows all of it before the others do, so each way is held against itself.
+ */
+async function watch(reader: ReadModel, running: () => boolean): Promise<string[]> {
+  const wrong: string[] = [];
+  const seen = new Map<string, number>();
+  let [newest, looks] = [-1, 0];
+  const see = (way: string, externalId: string, version: number | undefined): void => {
+    const of = `${externalId} ${way}`;
+    const before = seen.get(of) ?? 1;
+    if ((version ?? 0) < before) wrong.push(`${of}: ${version ?? 'gone'} after ${before}`);
+    seen.set(of, version ?? 0);
+  };
+  while (running()) {
+    const number = looks % RECORDS;
+    see('by itself', `e${number}`, (await reader.findByExternalId(LEDGER, `e${number}`))?.version);
+    const ids = Array.from({ length: 5 }, (_, n) => `e${(number + n) % RECORDS}`);
+    const { bindings, revision } = await reader.findByExternalIds(LEDGER, ids);
+    if (revision < newest) wrong.push(`revision ${revision} after ${newest}`);
+    newest = revision;
+    for (const id of ids) see('together', id, bindings.find(({ externalId }) => externalId === id)?.version);
+    const { items } = await reader.list(LEDGER, {}, 100);
+    const lasting = items.filter(({ recordId }) => recordId.startsWith('r'));
+    if (lasting.length !== RECORDS) wrong.push(`${lasting.length} bindings are listed`);
+    for (const { externalId, version } of lasting) see('listed', externalId as string, version);
+    see('of its record', `e${number}`, (await reader.findOfLocalRecord('partner', `r${number}`, true))[0]?.version);
+    looks += 1;
+    await breath();
+  }
+  return wrong;
+}
+
+it('goes on answering, never an older state than before, while four writers write and it is rebuilt twice', async () => {
+  const { ledger, readers } = await openedWithRecords();
+  let going = true;
+  const running = () => going;
+  const writing = Array.from({ length: WRITERS }, (_, writer) => write(ledger, writer, running));
+  const watching = readers.map((reader) => watch(reader, running));
+  const generations = [(await ledger.readModel.ledgerDocument(LEDGER))?.generation];
+  try {
+    for (let times = 0; times < 2; times += 1) generations.push(((await run(ledger)) as Rebuilt).generation);
+    expect(await run(ledger, { dryRun: true })).toMatchObject({ ok: true, differences: [] });
+  } finally {
+    going = false;
+  }
+  expect((await Promise.all(writing)).every((written) => written > 0)).toBe(true);
+  expect(await Promise.all(watching)).toEqual([[], []]);
+  expect(new Set(generations).size).toBe(3);
+  await ledger.queries.await(LEDGER, { atLeast: 'head', timeoutMs: 30_000 });
+  const report = (await run(ledger, { dryRun: true })) as DifferencesReport;
+  expect(report).toMatchObject({ ok: true, differences: [] });
+  expect(report.compared).toBeGreaterThan(RECORDS);
+  expect(await ledger.readModel.ledgerDocument(LEDGER)).toMatchObject({ checkpoint: report.revision });
+  expect(await ledger.readModel.rebuildState(LEDGER)).toEqual({ building: undefined, former: null });
+});

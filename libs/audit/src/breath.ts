@@ -10,7 +10,7 @@ export class Breath {
   constructor(private readonly signal?: AbortSignal) {}
 
   get due(): boolean {
-    return performance.now() - this.since >= TURN_MS;
+    return this.aborted || performance.now() - this.since >= TURN_MS;
   }
 
   get aborted(): boolean {

@@ -128,6 +128,8 @@ export class EventFeed {
           yield batch;
           continue;
         }
+        // What came while the answer was on its way here has woken nobody: from this look to the wait nothing can come between.
+        if (tail.next(position) !== undefined) continue;
         if (tail.ended !== undefined) {
           if ('error' in tail.ended) throw tail.ended.error;
           return;

@@ -1,8 +1,9 @@
 import type { Position } from '#event-store';
 
-/** A position that was handed out, and whether everything at it is done. */
+/** A position that was begun, and whether everything at it is done. */
 export interface InFlight {
-  readonly position: Position;
+  /** How far the checkpoint is when this and everything before is done: what follows it up to here, nobody wants. */
+  reaches: Position;
   done: boolean;
 }
 
@@ -27,14 +28,14 @@ export class CheckpointTracker {
     return this.reached;
   }
 
-  /** Positions that were begun and are not below the checkpoint yet. */
+  /** Positions that were begun and are not below the checkpoint yet. What was only passed is none of them. */
   get inFlight(): number {
     return this.entries.length - this.first;
   }
 
   begin(position: Position): InFlight {
     this.follow(position, position > this.last);
-    const entry = { position, done: false };
+    const entry = { reaches: position, done: false };
     this.entries.push(entry);
     return entry;
   }
@@ -48,8 +49,10 @@ export class CheckpointTracker {
   passed(position: Position): void {
     if (position === this.last) return;
     this.follow(position, position > this.last);
-    if (this.inFlight === 0) this.reached = position;
-    else this.entries.push({ position, done: true });
+    const newest = this.entries.at(-1);
+    // No entry of its own: however much nobody wants, while one handler is slow, takes neither memory nor room.
+    if (newest === undefined) this.reached = position;
+    else newest.reaches = position;
   }
 
   private follow(position: Position, after: boolean): void {
@@ -59,7 +62,7 @@ export class CheckpointTracker {
 
   private settle(): void {
     for (let entry = this.entries[this.first]; entry?.done === true; entry = this.entries[this.first]) {
-      this.reached = entry.position;
+      this.reached = entry.reaches;
       this.first += 1;
     }
     if (this.first >= COMPACT_AT || this.first === this.entries.length) {

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BindingEventView } from '#ledger';
 import type { SubscriberError } from './document.js';
+import { UnreadableEvent } from './feed.js';
 import type { Lanes } from './lanes.js';
-import type { BindingName, Parking } from './parking.js';
+import type { BindingName, ParkedBinding, Parking } from './parking.js';
 import { Attempt, OverdueWatch } from './attempt.js';
 import type { Subscriber } from './subscriber.js';
 
@@ -12,7 +13,7 @@ export interface DeliveryTools {
   parking: Parking;
   /** True: a handler may be started. Otherwise it is waited for; false: none may any more. */
   mayHandle(): true | Promise<boolean>;
-  /** The event of a binding's ledger at a revision; `undefined` when the run has ended before it could be read. */
+  /** The event of a binding's ledger at a revision; `undefined` when the run has ended before it could be read. @throws {UnreadableEvent} */
   read(binding: BindingName, revision: number): Promise<BindingEventView | undefined>;
   failed(error: SubscriberError, parked: boolean): void;
   /** Before the checkpoint knows that an event was handled. */
@@ -55,9 +56,7 @@ export class Delivery {
   async replay(binding: BindingName): Promise<boolean> {
     const { parking } = this.tools;
     for (let parked = parking.get(binding); parked !== undefined; parked = parking.get(binding)) {
-      const event = await this.tools.read(binding, parked.events[0]?.revision ?? -1);
-      if (event === undefined) return false;
-      const outcome = await this.attempts(event, true);
+      const outcome = await this.again(parked);
       if (outcome.kind === 'ended') return false;
       if (outcome.kind === 'failed') {
         const { error, attempts } = outcome;
@@ -67,6 +66,22 @@ export class Delivery {
       parking.shift(parked);
     }
     return true;
+  }
+
+  /**
+   * The first parked event. One that cannot be read back fails as if its handler had: it stays, says so, and can be skipped, and
+   * all others go on.
+   */
+  private async again({ events, ...binding }: ParkedBinding): Promise<Outcome> {
+    const revision = events[0]?.revision ?? -1;
+    try {
+      const event = await this.tools.read(binding, revision);
+      return event === undefined ? { kind: 'ended' } : await this.attempts(event, true);
+    } catch (error) {
+      if (!(error instanceof UnreadableEvent)) throw error;
+      this.tools.failed(errorOf({ ...binding, revision }, 1, error.message), true);
+      return { kind: 'failed', error: error.message, attempts: 1 };
+    }
   }
 
   private async attempts(event: BindingEventView, replayed: boolean): Promise<Outcome> {
@@ -119,7 +134,9 @@ export function backoffMs(
   return Math.min(longestBackoffMs, firstBackoffMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
 }
 
-function errorOf({ backend, model, bindingId, revision }: BindingEventView, attempt: number, message: string): SubscriberError {
+type PlaceOfEvent = BindingName & { revision: number };
+
+function errorOf({ backend, model, bindingId, revision }: PlaceOfEvent, attempt: number, message: string): SubscriberError {
   return { at: new Date().toISOString(), message: message.slice(0, 500), backend, model, bindingId, revision, attempt };
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isBindingEvent, type LedgerName } from '#domain';
 import {
   readLedgerEvent,
+  UnknownEvent,
   viewEvent,
   type Place,
   type PublishPosition,
@@ -97,7 +98,12 @@ async function requireKnown(store: EventStore, position: Position): Promise<void
     throw new Error('its checkpoint lies behind the end of the event store, which was restored from a backup: reset it');
 }
 
-/** One event again. Waits for a store that cannot be used; `undefined` when the signal aborts. */
+/** An event is not where it was, or this version does not know it any more: of no use to wait for it. */
+export class UnreadableEvent extends Error {
+  override readonly name = 'UnreadableEvent';
+}
+
+/** One event again. Waits for a store that cannot be used; `undefined` when the signal aborts. @throws {UnreadableEvent} */
 export async function readAgain(
   source: FeedSource,
   { backend, model, bindingId }: BindingName,
@@ -112,11 +118,16 @@ export async function readAgain(
       limit: 1,
     });
     const publish = await source.positions.publisher();
-    event = recorded === undefined ? undefined : await new EventViews(source).of(recorded, publish);
+    event = recorded === undefined ? undefined : await new EventViews(source).of(recorded, publish).catch(unreadable);
     if (event?.revision !== revision || event.bindingId !== bindingId)
-      throw new Error(`${backend}/${model}@${revision} is not the event that was parked of binding ${bindingId}`);
+      throw new UnreadableEvent(`${backend}/${model}@${revision} is not the event that was parked of binding ${bindingId}`);
   });
   return signal.aborted ? undefined : event;
+}
+
+function unreadable(error: unknown): never {
+  if (error instanceof UnknownEvent) throw new UnreadableEvent(error.message, { cause: error });
+  throw error;
 }
 
 async function whileUnavailable(

@@ -89,6 +89,8 @@ export interface LeaseTools {
   store: EventStore;
   positions: Positions;
   instance: string;
+  /** False: a lease that is free is left to others for now. */
+  wants(document: SubscriberDocument): boolean;
   /** What keeps it from looking; it goes on trying. */
   trouble(error: Error): void;
 }
@@ -103,7 +105,8 @@ export async function takeLease(tools: LeaseTools, subscriber: Subscriber, signa
       const stored = await readDocument(tools.vault, subscriber.name);
       if (stored !== undefined && seen?.revision !== stored.revision) seen = { revision: stored.revision, at };
       const silentMs = seen === undefined ? 0 : at - seen.at;
-      if (stored === undefined || stored.document.instance === null || silentMs >= leaseMs) {
+      const free = stored === undefined || stored.document.instance === null || silentMs >= leaseMs;
+      if (free && (stored === undefined || tools.wants(stored.document))) {
         const lease = await tryToTake(tools, subscriber, stored);
         if (lease !== undefined) return lease;
       }

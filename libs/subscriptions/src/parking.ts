@@ -24,7 +24,7 @@ export interface BindingName extends LedgerName {
   bindingId: string;
 }
 
-/** The vault's document holds 256 KiB; some is left for what its JSON adds. */
+/** The vault's document holds 256 KiB; some is left for what its JSON adds, and for numbers of attempts that grow. */
 export const MAX_PARKED_BYTES = 240_000;
 const MAX_ERROR_LENGTH = 300;
 
@@ -90,11 +90,12 @@ export class Parking {
     parked.events.push(event);
   }
 
-  /** The first event was tried again, in vain. */
+  /** The first event was tried again, in vain. What it says now takes the room that there is: nothing is lost but words. */
   failedAgain(parked: ParkedBinding, { error, triedAt, attempts }: Pick<ParkedBinding, 'error' | 'triedAt' | 'attempts'>): void {
-    this.bytes -= sizeOf(parked);
-    Object.assign(parked, { error: cut(error), triedAt, attempts: parked.attempts + attempts });
-    this.bytes += sizeOf(parked);
+    const before = sizeOf(parked);
+    const room = bytesOf(parked.error) + Math.max(0, MAX_PARKED_BYTES - this.bytes);
+    Object.assign(parked, { error: cutToBytes(cut(error), room), triedAt, attempts: parked.attempts + attempts });
+    this.bytes += sizeOf(parked) - before;
     this.version += 1;
   }
 
@@ -126,9 +127,25 @@ export class Parking {
 }
 
 function sizeOf(value: object): number {
-  return Buffer.byteLength(JSON.stringify(value)) + 1;
+  return bytesOf(value) + 1;
 }
 
-function cut(text: string): string {
-  return text.length > MAX_ERROR_LENGTH ? `${text.slice(0, MAX_ERROR_LENGTH)} …` : text;
+function bytesOf(value: object | string): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+function cut(text: string, length = MAX_ERROR_LENGTH): string {
+  return text.length > length ? `${text.slice(0, length)} …` : text;
+}
+
+/** As much of the text as takes so many bytes in the document, where one character may take six. */
+function cutToBytes(text: string, bytes: number): string {
+  if (bytesOf(text) <= bytes) return text;
+  let [fits, tooLong] = [-1, text.length];
+  while (tooLong - fits > 1) {
+    const length = (fits + tooLong) >> 1;
+    if (bytesOf(cut(text, length)) <= bytes) fits = length;
+    else tooLong = length;
+  }
+  return fits < 0 ? '' : cut(text, fits);
 }

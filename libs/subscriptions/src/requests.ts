@@ -20,11 +20,23 @@ export interface RequestTools {
 export class Requests {
   /** Ids of those that are done, but stand in the document. */
   readonly done = new Set<string>();
-  private readonly begun = new Set<string>();
+  /** Ids of those in the document that this run has begun. */
+  readonly begun = new Set<string>();
+  private readonly waiting = new Set<(done: boolean) => void>();
 
-  constructor(private readonly tools: RequestTools) {}
+  constructor(private readonly tools: RequestTools) {
+    // One listener for all: a replay waits for as many bindings as are parked.
+    tools.ended.addEventListener('abort', () => {
+      for (const resolve of this.waiting) resolve(false);
+    });
+  }
 
   take({ requests }: SubscriberDocument): void {
+    const asked = new Set(requests.map(({ id }) => id));
+    // One that is done and forgotten may be asked again with its key: it is a new one then.
+    for (const id of this.begun) if (!asked.has(id)) this.begun.delete(id);
+    const fresh = requests.filter(({ id }) => !this.begun.has(id));
+    for (const { id } of fresh) this.begun.add(id);
     const last = requests.findLastIndex(({ action }) => action === 'reset');
     const reset = requests[last];
     if (reset?.action === 'reset') {
@@ -33,11 +45,7 @@ export class Requests {
       this.tools.reset({ position: reset.to, parked: NOTHING_PARKED, stopped: null, lastError: null, done });
       return;
     }
-    for (const request of requests) {
-      if (this.begun.has(request.id)) continue;
-      this.begun.add(request.id);
-      void this.serve(request);
-    }
+    for (const request of fresh) void this.serve(request);
   }
 
   private async serve(request: SubscriberRequest): Promise<void> {
@@ -60,11 +68,11 @@ export class Requests {
   /** In the order of the ledger; false when the run ends before. */
   private inLane(binding: BindingName, act: () => Promise<boolean>): Promise<boolean> {
     return new Promise((resolve) => {
-      const end = () => resolve(false);
-      this.tools.ended.addEventListener('abort', end);
+      if (this.tools.ended.aborted) return resolve(false);
+      this.waiting.add(resolve);
       this.tools.lanes.push(ledgerKey(binding), async () => {
         const done = await act();
-        this.tools.ended.removeEventListener('abort', end);
+        this.waiting.delete(resolve);
         resolve(done);
       });
     });

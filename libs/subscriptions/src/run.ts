@@ -1,22 +1,22 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ledgerKey } from '#domain';
-import type { Position } from '#event-store';
-import { EventMatcher, type BindingEventView } from '#ledger';
+import { EventMatcher } from '#ledger';
 import { VaultError, type Vault } from '#vault';
 import { CheckpointTracker } from './checkpoint.js';
 import { Delivery, messageOf } from './delivery.js';
-import { deleteParked, newParkedVersion, writeParked, type SubscriberError } from './document.js';
+import type { SubscriberError } from './document.js';
 import { feed, readAgain, type FeedSource } from './feed.js';
+import { Intake } from './intake.js';
 import { Lanes } from './lanes.js';
 import type { Lease, Saved } from './lease.js';
 import { Parking, ParkingFull, type ParkedBinding } from './parking.js';
 import { Requests } from './requests.js';
+import { outranks, type RunEnd } from './run-end.js';
 import { SaveSchedule } from './save-schedule.js';
+import { Saver, type RunPoint } from './saver.js';
+import { settle } from './settle.js';
 import type { Subscriber } from './subscriber.js';
 import { Wakeup } from './wakeup.js';
-
-/** Moments at which a crash must lose nothing; tests end the process there. */
-export type RunPoint = 'handled' | 'parked-written' | 'checkpoint-saved' | 'parked-deleted';
 
 export interface RunTools extends FeedSource {
   vault: Vault;
@@ -28,33 +28,22 @@ export type RunNotice =
   | { kind: 'failed' | 'parked'; error: SubscriberError }
   | { kind: 'stopped' | 'unavailable'; message: string };
 
-/**
- * Why a run is over: the process stops; another instance has the lease; it begins again, from what was saved; or something is
- * wrong that waiting here does not mend, so that the lease is given up.
- */
-export type RunEnd = 'closed' | 'lost' | 'again' | 'released';
-
 const LOOK_EVERY_MS = 25;
-const SETTLE_LOOK_MS = 250;
 
 /** A subscriber at work under a lease: handles events from the checkpoint on, and saves how far it is. */
 export class Run {
-  private readonly tracker: CheckpointTracker;
-  private readonly parking: Parking;
   private readonly lanes: Lanes;
-  private readonly delivery: Delivery;
+  private readonly intake: Intake;
   private readonly wakeup = new Wakeup();
   private readonly schedule: SaveSchedule;
   private readonly ended = new AbortController();
   private readonly cut = new AbortController();
   private readonly requests: Requests;
+  private readonly saver: Saver;
   private end: RunEnd | undefined;
   /** What the last save of the run says besides. */
   private last: Saved = {};
   private lastError: SubscriberError | null;
-  private caughtUp = false;
-  private savedParking = 0;
-  private awaitingRoom: (() => void) | undefined;
 
   constructor(
     private readonly tools: RunTools,
@@ -63,17 +52,32 @@ export class Run {
     parked: readonly ParkedBinding[],
     private readonly closing: AbortSignal,
   ) {
+    // As many wait for it as there are lanes, and whoever parks many events replays many.
+    setMaxListeners(0, this.ended.signal);
     const { position, lastError } = lease.document;
-    const { limits } = subscriber;
+    const { parkedEvents, inFlightEvents, concurrency } = subscriber.limits;
     this.lastError = lastError;
-    this.schedule = new SaveSchedule(limits);
-    this.tracker = new CheckpointTracker(position);
-    this.parking = new Parking(limits.parkedEvents, parked);
-    this.lanes = new Lanes(limits.concurrency, (error) => this.broken(error));
-    this.delivery = new Delivery({
+    this.schedule = new SaveSchedule(subscriber.limits);
+    const tracker = new CheckpointTracker(position);
+    const parking = new Parking(parkedEvents, parked);
+    this.lanes = new Lanes(concurrency, (error) => this.broken(error));
+    const { lanes, trouble } = this;
+    const ended = this.ended.signal;
+    const delivery = this.deliveryOf(parking);
+    const changed = (handled: boolean) => this.changed(handled);
+    this.intake = new Intake({ tracker, lanes, delivery, inFlightEvents, ended, changed, trouble });
+    this.requests = this.requestsOf(parking, delivery);
+    const { done } = this.requests;
+    const { vault, reached } = tools;
+    this.saver = new Saver({ vault, lease, tracker, parking, done, lastError: () => this.lastError, reached });
+  }
+
+  private deliveryOf(parking: Parking): Delivery {
+    const { tools, subscriber, lanes } = this;
+    return new Delivery({
       subscriber,
-      lanes: this.lanes,
-      parking: this.parking,
+      lanes,
+      parking,
       mayHandle: () => this.mayHandle(),
       read: (binding, revision) => readAgain(tools, binding, revision, this.ended.signal, this.trouble),
       failed: (error, parks) => this.failed(error, parks),
@@ -81,18 +85,26 @@ export class Run {
       ended: this.ended.signal,
       cut: this.cut.signal,
     });
-    this.requests = new Requests({
-      parking: this.parking,
+  }
+
+  private requestsOf(parking: Parking, delivery: Delivery): Requests {
+    return new Requests({
+      parking,
+      delivery,
       lanes: this.lanes,
-      delivery: this.delivery,
       ended: this.ended.signal,
       served: () => {
         this.poke();
         // There may be room again; if not, the next event that is to be parked stops it again.
-        if (lease.document.stopped !== null) this.finish('again', { stopped: null });
+        if (this.lease.document.stopped !== null) this.finish('again', { stopped: null });
       },
       reset: (last) => this.finish('again', last),
     });
+  }
+
+  /** Ids of the requests that it has tried to do. */
+  get tried(): ReadonlySet<string> {
+    return this.requests.begun;
   }
 
   async run(): Promise<RunEnd> {
@@ -104,7 +116,7 @@ export class Run {
     this.requests.take(this.lease.document);
     try {
       while (this.end === undefined) {
-        const dueMs = this.schedule.dueInMs(this);
+        const dueMs = this.schedule.dueInMs({ dirty: this.saver.dirty, idle: this.intake.idle });
         if (dueMs > 0) await this.wakeup.wait(dueMs);
         else await this.trySave();
       }
@@ -112,6 +124,8 @@ export class Run {
       await feeding;
       return this.end;
     } finally {
+      // However it ends: nothing of it goes on.
+      this.ended.abort();
       this.closing.removeEventListener('abort', close);
     }
   }
@@ -123,34 +137,12 @@ export class Run {
   }
 
   private async feed(): Promise<void> {
-    const consumer = {
-      take: (event: BindingEventView, position: Position) => this.take(event, position),
-      passed: (position: Position, caughtUp: boolean) => {
-        this.tracker.passed(position);
-        this.caughtUp = caughtUp;
-        this.changed(false);
-      },
-      trouble: this.trouble,
-    };
+    const matcher = new EventMatcher(this.subscriber.filter);
     try {
-      await feed(this.tools, new EventMatcher(this.subscriber.filter), this.lease.document.position, consumer, this.ended.signal);
+      await feed(this.tools, matcher, this.lease.document.position, this.intake, this.ended.signal);
     } catch (error) {
       this.broken(error);
     }
-  }
-
-  private async take(event: BindingEventView, position: Position): Promise<void> {
-    const { limits } = this.subscriber;
-    while (this.tracker.inFlight >= limits.inFlightEvents && !this.ended.signal.aborted)
-      await new Promise<void>((resolve) => (this.awaitingRoom = resolve));
-    if (this.ended.signal.aborted) return;
-    const entry = this.tracker.begin(position);
-    this.lanes.push(ledgerKey(event), async () => {
-      if (!(await this.delivery.deliver(event))) return;
-      this.tracker.finish(entry);
-      this.awaitingRoom?.();
-      this.changed(true);
-    });
   }
 
   /** A handler is started only while nobody else can hold the lease. */
@@ -168,65 +160,26 @@ export class Run {
 
   // ── Saving ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  get dirty(): boolean {
-    const { position, lastError } = this.lease.document;
-    return (
-      this.tracker.checkpoint !== position ||
-      this.parking.version !== this.savedParking ||
-      this.lastError !== lastError ||
-      this.requests.done.size > 0
-    );
-  }
-
-  /** Nothing is known of that is not done. */
-  get idle(): boolean {
-    return this.caughtUp && this.tracker.inFlight === 0;
-  }
-
   private changed(handled: boolean): void {
-    if (this.schedule.changed({ handled, idle: this.idle })) this.wakeup.wake();
+    if (this.schedule.changed({ handled, idle: this.intake.idle })) this.wakeup.wake();
   }
 
+  /** False: it is to be tried again. */
   private async trySave(more: Saved = {}): Promise<boolean> {
     this.schedule.trying();
     try {
-      await this.save(more);
+      if (!(await this.saver.save(more))) this.finish('lost');
+      else if (this.end === undefined) this.requests.take(this.lease.document);
       this.schedule.tried(true);
       return true;
     } catch (error) {
-      if (!(error instanceof VaultError)) throw error;
-      if (error.code !== 'UNAVAILABLE') {
-        this.broken(error);
-        return true;
+      if (error instanceof VaultError && error.code === 'UNAVAILABLE') {
+        this.schedule.tried(false);
+        this.trouble(error);
+        return false;
       }
-      this.schedule.tried(false);
-      this.trouble(error);
-      return false;
+      return this.cannotSave(error);
     }
-  }
-
-  /** Checkpoint and parked events as of one moment; the write of the document decides, and only a holder's succeeds. */
-  private async save(more: Saved): Promise<void> {
-    const { vault, reached } = this.tools;
-    const { name } = this.subscriber;
-    const [parkingVersion, done, before] = [this.parking.version, new Set(this.requests.done), this.lease.document.parked];
-    const changes: Saved = { position: this.tracker.checkpoint, lastError: this.lastError, done };
-    if (parkingVersion !== this.savedParking && more.parked === undefined) {
-      const bindings = this.parking.all();
-      const version = bindings.length === 0 ? null : newParkedVersion(this.lease.document.epoch);
-      changes.parked = { version, events: this.parking.events, bindings: bindings.length, oldestAt: this.parking.oldestAt };
-      if (version !== null) await writeParked(vault, name, version, bindings);
-      await reached?.('parked-written');
-    }
-    if (!(await this.lease.save({ ...changes, ...more }))) return this.finish('lost');
-    this.savedParking = parkingVersion;
-    for (const id of done) this.requests.done.delete(id);
-    await reached?.('checkpoint-saved');
-    const { version } = this.lease.document.parked;
-    if (before.version !== null && before.version !== version)
-      await deleteParked(vault, name, before.version).catch(() => undefined);
-    await reached?.('parked-deleted');
-    if (this.end === undefined) this.requests.take(this.lease.document);
   }
 
   // ── Ending ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -239,10 +192,24 @@ export class Run {
     else this.finish('released', { stopped, instance: null });
   }
 
+  /** True: nothing of it is to be tried again. */
+  private cannotSave(error: unknown): boolean {
+    if (!(error instanceof VaultError && error.code === 'TOO_LARGE')) {
+      this.broken(error);
+      // The document cannot be read: whoever wrote it, such as a newer version, may have the lease by now.
+      if (!(error instanceof VaultError)) this.finish('lost');
+      return true;
+    }
+    const stopped = `what it did cannot be saved: ${error.message}`;
+    this.tools.notice({ kind: 'stopped', message: stopped });
+    const again = this.saver.giveUp();
+    this.finish('unsaved');
+    this.last = { stopped, instance: null };
+    return !again;
+  }
+
   private finish(end: RunEnd, last: Saved = {}): void {
-    // A shutdown, or a lost lease, comes before everything else.
-    if (this.end !== undefined && end !== 'closed' && end !== 'lost') return;
-    if (this.end === 'lost') return;
+    if (!outranks(end, this.end)) return;
     this.end = end;
     this.last = { ...this.last, ...last };
     if (end === 'closed') this.last.instance = null;
@@ -250,33 +217,22 @@ export class Run {
     this.lanes.stop();
     if (end === 'lost' || last.parked !== undefined)
       this.cut.abort(new Error('this instance does not run the subscriber any more'));
-    this.awaitingRoom?.();
     this.wakeup.wake();
   }
 
-  /** Running handlers finish, the lease is kept meanwhile, and what they did is saved. A shutdown waits only so long. */
-  private async settle(): Promise<void> {
-    const { shutdownMs } = this.subscriber.limits;
-    let closingSince: number | undefined;
-    const overdue = (): boolean => {
-      if (!this.closing.aborted) return false;
-      closingSince ??= performance.now();
-      return performance.now() - closingSince > shutdownMs;
-    };
-    for (let idle = this.lanes.idle(); this.lanes.busy > 0;) {
-      await Promise.race([idle, sleep(Math.min(this.schedule.heartbeatMs, shutdownMs, SETTLE_LOOK_MS))]);
-      if (this.lanes.busy === 0) break;
-      if (overdue()) {
-        if (this.cut.signal.aborted) break;
-        this.cut.abort(new Error('the shutdown is over'));
-        await Promise.race([idle, sleep(LOOK_EVERY_MS)]);
-      }
-      if (this.end !== 'lost' && this.schedule.heartbeatIsDue) await this.trySave();
-    }
-    while (this.end !== 'lost' && !(await this.trySave(this.last))) {
-      if (overdue()) break;
-      await sleep(LOOK_EVERY_MS * 4);
-    }
+  private settle(): Promise<void> {
+    const { lanes, schedule, closing, cut, subscriber } = this;
+    return settle({
+      lanes,
+      schedule,
+      closing,
+      cut,
+      shutdownMs: subscriber.limits.shutdownMs,
+      isLost: () => this.end === 'lost',
+      // A handler may take its time, or never settle: why it has stopped is said before that.
+      renew: () => this.trySave(this.last.stopped === undefined ? {} : { stopped: this.last.stopped }),
+      saveLast: () => this.trySave(this.last),
+    });
   }
 
   // ── Telling ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -46,7 +46,7 @@ export interface SubscriberLimits {
   longestBackoffMs: number;
   /** When the signal of an attempt aborts. */
   attemptTimeoutMs: number;
-  /** Events read ahead of the checkpoint. */
+  /** Events read ahead of the checkpoint. With so many behind one that is not done, other ledgers wait for it as well. */
   inFlightEvents: number;
   /** Parked events; one more stops the subscriber until there is room. */
   parkedEvents: number;

@@ -3,10 +3,11 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VaultError } from '#vault';
 import { messageOf } from './delivery.js';
-import { deleteForsaken, readParked } from './document.js';
-import { takeLease, type Lease } from './lease.js';
+import { deleteForsaken, readParked, type SubscriberDocument } from './document.js';
+import { takeLease, type Lease, type LeaseTools } from './lease.js';
 import type { ParkedBinding } from './parking.js';
-import { Run, type RunEnd, type RunNotice, type RunTools } from './run.js';
+import { Run, type RunNotice, type RunTools } from './run.js';
+import type { RunEnd } from './run-end.js';
 import type { Subscriber } from './subscriber.js';
 
 /** What whoever runs a subscriber is told, for its log. */
@@ -28,6 +29,8 @@ export class Subscription {
   private readonly closing = new AbortController();
   private working: Promise<void> | undefined;
   private run: Run | undefined;
+  /** The last run here, when what it did could not be saved, and the requests that it had tried to do. */
+  private unsaved: { epoch: number; tried: ReadonlySet<string> } | undefined;
 
   constructor(
     private readonly tools: SubscriptionTools,
@@ -57,9 +60,9 @@ export class Subscription {
     while (!signal.aborted) {
       let end: RunEnd = 'released';
       try {
-        const tools = { ...this.tools, instance: this.instance, trouble: (error: Error) => this.unavailable(error) };
-        const lease = await takeLease(tools, this.subscriber, signal);
+        const lease = await takeLease(this.leaseTools(), this.subscriber, signal);
         if (lease === undefined) return;
+        this.unsaved = undefined;
         this.notice({ kind: 'took' });
         end = await this.hold(lease);
         if (end === 'lost') this.notice({ kind: 'lost' });
@@ -68,6 +71,22 @@ export class Subscription {
       }
       if (end === 'released') await sleep(restMs, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  private leaseTools(): LeaseTools {
+    return {
+      ...this.tools,
+      instance: this.instance,
+      wants: (document) => this.wants(document),
+      trouble: (error) => this.unavailable(error),
+    };
+  }
+
+  /** What could not be saved is not done again by itself: an operator asks for something else, or another instance got over it. */
+  private wants({ epoch, stopped, requests }: SubscriberDocument): boolean {
+    if (this.unsaved === undefined) return true;
+    const { epoch: before, tried } = this.unsaved;
+    return requests.some(({ id }) => !tried.has(id)) || (epoch > before && stopped === null);
   }
 
   private async hold(lease: Lease): Promise<RunEnd> {
@@ -83,6 +102,7 @@ export class Subscription {
       );
       try {
         end = await this.run.run();
+        if (end === 'unsaved') this.unsaved = { epoch: lease.document.epoch, tried: this.run.tried };
       } finally {
         this.run = undefined;
       }

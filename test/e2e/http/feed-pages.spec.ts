@@ -1,4 +1,5 @@
 /** Pages of the events of all ledgers. */
+import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { OPENED_LEDGER, type OpenedLedger } from '#nest';
@@ -117,6 +118,26 @@ describe('pages', () => {
     await bind('1');
     await waiting;
     expect(await page('?wait=1')).toMatchObject({ items: [] });
+  });
+});
+
+describe('an event that this version does not know', () => {
+  /** What a newer version beside this one would record. */
+  async function bless(): Promise<void> {
+    const { store, streams } = server.server.app.get<OpenedLedger>(OPENED_LEDGER);
+    const stream = streams.ledger({ backend: BACKEND, model: MODEL });
+    const event = { id: randomUUID(), type: 'BindingBlessed', data: {}, metadata: { schema: 1 } };
+    expect(await store.append(stream, await store.headRevision(stream), [event])).toMatchObject({ ok: true });
+  }
+
+  it('is to be asked for later, by who waits for it as well as by who does not', async () => {
+    const { nextPosition } = await page();
+    const follow = vi.spyOn(server.server.app.get<OpenedLedger>(OPENED_LEDGER).ledger.feed, 'follow');
+    const waiting = refused(`?wait=60000&after=${nextPosition}`);
+    while (follow.mock.calls.length === 0) await nextTurn();
+    await bless();
+    expect(await waiting).toEqual([503, 'STORE_UNAVAILABLE']);
+    expect(await refused(`?after=${nextPosition}`)).toEqual([503, 'STORE_UNAVAILABLE']);
   });
 });
 

@@ -46,8 +46,7 @@ export class FeedController {
       throw refusedError('MALFORMED', 'limit and wait are for pages: a stream ends when its reader goes');
     const from = await this.startOf(streamed ? (lastEventIdOf(request) ?? query.after) : query.after);
     if (streamed) return this.readers.run(() => this.stream(request, reply, from, filterOf(query)));
-    const page =
-      query.wait === undefined ? await this.page(from, query) : await this.readers.run(() => this.waitFor(from, query, request));
+    const page = await this.pageOf(from, query, request);
     void reply.header('content-type', 'application/json; charset=utf-8').send(await this.textOf(page));
   }
 
@@ -83,14 +82,19 @@ export class FeedController {
     }
   }
 
-  private async page(from: string, query: FeedQuery): Promise<FeedPage> {
+  private async pageOf(from: string, query: FeedQuery, request: FastifyRequest): Promise<FeedPage> {
     try {
-      return await this.feed.page(from, filterOf(query), query.limit ?? DEFAULT_PAGE);
+      if (query.wait === undefined) return await this.page(from, query);
+      return await this.readers.run(() => this.waitFor(from, query, request));
     } catch (error) {
       // A newer version wrote it, and may run beside this one.
       if (error instanceof UnknownEvent) throw new EventStoreError('UNAVAILABLE', error.message, { cause: error });
       throw error;
     }
+  }
+
+  private page(from: string, query: FeedQuery): Promise<FeedPage> {
+    return this.feed.page(from, filterOf(query), query.limit ?? DEFAULT_PAGE);
   }
 
   /** A page that is empty at the end waits for the next event that fits. */

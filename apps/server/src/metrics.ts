@@ -14,6 +14,17 @@ export interface Lag {
   ageMs: number;
 }
 
+/** Commands that wait for the writer of what a caller named as a ledger. */
+export interface Queue {
+  ledger: LedgerName;
+  commands: number;
+  /** Whether there is such a ledger, as far as its writer knows. */
+  known: boolean;
+}
+
+/** One label for all that are none, or are not opened yet: else callers could make as many as they like. No ledger has such a name. */
+const UNKNOWN_LEDGER = 'unknown';
+
 export class Metrics {
   readonly registry = new Registry();
   readonly feed = new FeedMetrics(this.registry);
@@ -103,14 +114,18 @@ export class Metrics {
   }
 
   /** Everything as of now. */
-  async text(queues: readonly { ledger: LedgerName; commands: number }[], lags: readonly Lag[]): Promise<string> {
+  async text(queues: readonly Queue[], lags: readonly Lag[]): Promise<string> {
     for (const [key, count] of this.counted) {
       const [op = '', outcome = ''] = key.split(' ');
       this.commands.inc({ op, outcome }, count);
     }
     this.counted.clear();
     for (const gauge of [this.queue, this.lagEvents, this.lagMs]) gauge.reset();
-    for (const { ledger, commands } of queues) this.queue.set({ ledger: ledgerKey(ledger) }, commands);
+    const projected = new Set(lags.map(({ ledger }) => ledgerKey(ledger)));
+    for (const { ledger, commands, known } of queues) {
+      const key = ledgerKey(ledger);
+      this.queue.inc({ ledger: known || projected.has(key) ? key : UNKNOWN_LEDGER }, commands);
+    }
     for (const { ledger, events, ageMs } of lags) {
       this.lagEvents.set({ ledger: ledgerKey(ledger) }, events);
       this.lagMs.set({ ledger: ledgerKey(ledger) }, ageMs);

@@ -14,12 +14,15 @@ import { DEFAULT_STALL_MS } from './bulk/answer-writer.js';
 import { HEARTBEAT_MS, MAX_FEED_READERS } from './feed/feed-readers.js';
 import { MAX_BODY_BYTES, registerBodyParsers } from './http/body-parsers.js';
 import { correlationIdOf } from './http/caller.js';
+import { Connections } from './http/connections.js';
 import { ContractPipe } from './http/contract.pipe.js';
+import { refuseUnservedHeaders, serveExpectations } from './http/header-checks.js';
 import { registerHooks } from './http/hooks.js';
 import { KnownRoutes } from './http/known-routes.js';
 import { serveLookups } from './http/lookup-routes.js';
 import { ProblemFilter, problemOfError, sendProblem } from './http/problem-filter.js';
 import { parseQueryString } from './http/query-string.js';
+import { refuseUnreadable } from './http/unreadable-requests.js';
 import { NestLogger } from './logging.js';
 import { Metrics } from './metrics.js';
 import { createDocument } from './openapi/document.js';
@@ -27,9 +30,8 @@ import { ServerModule } from './server.module.js';
 
 /** A connection on which nothing happens for so long is closed. */
 const IDLE_CONNECTION_MS = 300_000;
-/** What is not answered so long after a shutdown began is broken off. */
-const SHUTDOWN_MS = 10_000;
-const TIDY_EVERY_MS = 50;
+/** What is not answered so long after a shutdown began is broken off: well before Docker, by default, kills what does not stop. */
+const SHUTDOWN_MS = 5_000;
 
 /** For the pages of the documentation. Whether there is TLS is for whoever puts a proxy in front to say. */
 const HELMET = {
@@ -79,17 +81,28 @@ export async function createServer({
     { stallMs, closing: closing.signal },
     { maxReaders: maxFeedReaders, heartbeatMs },
   );
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapterWith(logger), {
+  const connections = new Connections();
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapterWith(logger, connections), {
     logger: new NestLogger(logger),
     bodyParser: false,
     abortOnError: false,
   });
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  registerBodyParsers(fastify);
-  await fastify.register(helmet, HELMET);
-  registerHooks(fastify, metrics);
+  await prepare(fastify, metrics, connections);
+  const document = await serve(app, fastify);
+  return {
+    app,
+    document,
+    // Not by way of Nest, which logs an address that cannot be used before it throws.
+    listen: (port, host) => fastify.listen({ port, host }),
+    close: () => shutDown({ app, fastify, connections, closing }),
+  };
+}
+
+/** The routes of the API, and their description, which also says what each takes. */
+async function serve(app: NestFastifyApplication, fastify: FastifyInstance): Promise<OpenAPIObject> {
   const routes = new KnownRoutes();
-  routes.refuseQueries(fastify);
+  routes.refuseWhatIsNotTaken(fastify);
   serveLookups(fastify, app.get<OpenedLedger>(OPENED_LEDGER));
   app.useGlobalPipes(new ContractPipe());
   app.useGlobalFilters(new ProblemFilter(routes));
@@ -98,16 +111,27 @@ export async function createServer({
   SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json' });
   await app.init();
   await fastify.ready();
-  return {
-    app,
-    document,
-    // Not by way of Nest, which logs an address that cannot be used before it throws.
-    listen: (port, host) => fastify.listen({ port, host }),
-    close: () => shutDown(app, fastify, closing),
-  };
+  return document;
 }
 
-function adapterWith(logger: Logger): FastifyAdapter {
+/** What holds for every request, whatever its route. */
+async function prepare(fastify: FastifyInstance, metrics: Metrics, connections: Connections): Promise<void> {
+  connections.watch(fastify.server);
+  serveExpectations(fastify.server);
+  registerBodyParsers(fastify);
+  await fastify.register(helmet, HELMET);
+  registerHooks(fastify, metrics);
+  refuseUnservedHeaders(fastify);
+}
+
+interface ShutDownParts {
+  app: NestFastifyApplication;
+  fastify: FastifyInstance;
+  connections: Connections;
+  closing: AbortController;
+}
+
+function adapterWith(logger: Logger, connections: Connections): FastifyAdapter {
   return new FastifyAdapter({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'correlationId' }),
@@ -117,18 +141,25 @@ function adapterWith(logger: Logger): FastifyAdapter {
     routerOptions: { maxParamLength: MAX_ID_BYTES * 3, querystringParser: parseQueryString },
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(reply, problemOfError(error, request)),
+    clientErrorHandler: (error, socket) => {
+      logger.debug({ code: error.code }, 'a request could not be read');
+      refuseUnreadable(error, socket, connections);
+    },
+    // A request without it is refused as a problem, in a hook: Node's own refusal has no body.
+    http: { requireHostHeader: false },
+    // What came before the end of a connection is answered: the ledger is closed only when all is.
+    return503OnClosing: false,
   });
 }
 
-async function shutDown(app: NestFastifyApplication, fastify: FastifyInstance, closing: AbortController): Promise<void> {
+async function shutDown({ app, fastify, connections, closing }: ShutDownParts): Promise<void> {
   closing.abort();
-  // A connection that becomes idle only now would be kept open for its next request.
-  const tidying = setInterval(() => fastify.server.closeIdleConnections(), TIDY_EVERY_MS);
+  app.get<OpenedLedger>(OPENED_LEDGER).progress.close();
+  connections.end();
   const forced = setTimeout(() => fastify.server.closeAllConnections(), SHUTDOWN_MS);
   try {
     await app.close();
   } finally {
-    clearInterval(tidying);
     clearTimeout(forced);
   }
 }

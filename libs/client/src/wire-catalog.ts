@@ -13,7 +13,7 @@ export interface BackendTypeRequest {
   /** Extended by every call; one that a backend uses is never taken away (`VERSION_IN_USE`). */
   versions?: SelectableVersion[];
   /** JSON Schema of a backend's `settings`; a property with `x-secret: true` is kept like the password. */
-  settingsSchema?: JsonObject;
+  settingsSchema?: JsonObject | null;
 }
 
 export interface BackendType {
@@ -28,7 +28,7 @@ export interface ModelRequest {
   /** The model of the local records, such as `res.partner`; `null` for a model that binds none. */
   localModel: string | null;
   /** JSON Schema of a binding's `data`. */
-  dataSchema?: JsonObject;
+  dataSchema?: JsonObject | null;
   /** Live bindings of a record in one ledger: `one` (default) or `many`, at most 100. */
   cardinality?: 'one' | 'many';
   /** Members of `data` that can be filtered on, at most 5. */

@@ -106,9 +106,11 @@ export class BindingLedger {
     await this.writer(ledger).room();
   }
 
-  /** Commands waiting, by ledger: for metrics. */
-  queueDepths(): { ledger: LedgerName; commands: number }[] {
-    return this.writers.all().map(({ ledger, depth }) => ({ ledger, commands: depth }));
+  /** Commands waiting, by ledger, and whether that is known to be a ledger: what callers name may be none. For metrics. */
+  queueDepths(): { ledger: LedgerName; commands: number; known: boolean }[] {
+    return this.writers
+      .all()
+      .map(({ ledger, depth, localModel }) => ({ ledger, commands: depth, known: localModel !== undefined }));
   }
 
   /** Why this process cannot write somewhere: for readiness. */

@@ -13,6 +13,8 @@ export interface Moment {
   at: string | null;
 }
 
+const BEFORE_ALL_EVENTS: Moment = { revision: -1, at: null };
+
 export interface MomentTools {
   store: EventStore;
   streams: StreamNames;
@@ -26,6 +28,7 @@ export class Moments {
 
   async of(ledger: LedgerName, asOf: AsOf): Promise<Moment | Refusal> {
     if ('at' in asOf) return this.tooYoung(asOf.at) ?? this.at(ledger, asOf.at);
+    if (asOf.revision < 0) return BEFORE_ALL_EVENTS;
     const { store, streams } = this.tools;
     const [event] = await store.readStream(streams.ledger(ledger), { after: asOf.revision - 1, limit: 1 });
     return event === undefined
@@ -44,7 +47,7 @@ export class Moments {
   /** Of several events in the same millisecond the last one counts: recorded times never go backwards in a ledger. */
   private async at(ledger: LedgerName, at: string): Promise<Moment> {
     const newest = await newestEvent(this.tools, ledger, (event) => recordedAt(event) <= at);
-    return newest === undefined ? { revision: -1, at: null } : momentOf(newest);
+    return newest === undefined ? BEFORE_ALL_EVENTS : momentOf(newest);
   }
 }
 

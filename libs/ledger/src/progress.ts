@@ -11,6 +11,7 @@ interface Waiter {
 /** Tells queries when the read model has reached a revision. Projectors report to it, from this thread or another. */
 export class ProjectionProgress {
   private readonly waiters = new Map<string, Set<Waiter>>();
+  private closed = false;
   /** Newest checkpoints that were reported, and the recorded time of their events: for metrics. */
   readonly reported = new Map<string, { ledger: LedgerName; checkpoint: number; at: string }>();
 
@@ -24,7 +25,13 @@ export class ProjectionProgress {
     for (const waiter of waiting) waiter.wake();
   };
 
-  /** Waits until the read model has applied the revision; `NOT_YET_PROJECTED` when that takes too long. */
+  /** Ends all waiting: who waits is answered now, since nobody may be left to answer later. */
+  close(): void {
+    this.closed = true;
+    for (const waiting of this.waiters.values()) for (const waiter of waiting) waiter.wake();
+  }
+
+  /** Waits until the read model has applied the revision; `NOT_YET_PROJECTED` when that takes too long, or the ledger is being closed. */
   async reach(ledger: LedgerName, revision: number, timeoutMs: number): Promise<Refusal | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
@@ -32,7 +39,7 @@ export class ProjectionProgress {
       const checkpoint = document?.checkpoint ?? -1;
       if (checkpoint >= revision) return undefined;
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0)
+      if (leftMs <= 0 || this.closed)
         return refuse('NOT_YET_PROJECTED', `the read model is at revision ${checkpoint}, not yet at ${revision}`, {
           details: { projectedRevision: checkpoint },
         });

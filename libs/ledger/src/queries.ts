@@ -231,7 +231,8 @@ export class LedgerQueries {
     ledger: LedgerName,
     { atLeast, timeoutMs = DEFAULT_FRESHNESS_TIMEOUT_MS }: Freshness = {},
   ): Promise<Refusal | undefined> {
-    if (atLeast === undefined) return this.tools.notYet?.();
+    // Every read model includes −1: it asks for nothing.
+    if (atLeast === undefined || atLeast === -1) return this.tools.notYet?.();
     const revision = atLeast === 'head' ? await this.tools.store.headRevision(this.tools.streams.ledger(ledger)) : atLeast;
     const late = await this.tools.progress.reach(ledger, revision, timeoutMs);
     if (late === undefined) return undefined;

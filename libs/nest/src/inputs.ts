@@ -143,7 +143,7 @@ export function admitId(id: Id, what: string): { id: string } | Refusal {
   return parsed.problem === undefined ? { id: parsed.value } : refuse('INVALID_ID', `${what}: ${parsed.problem}`);
 }
 
-const asOfSchema = z.union([z.strictObject({ revision: z.int().min(0) }), instant.transform((at) => ({ at }))]);
+const asOfSchema = z.union([z.strictObject({ revision: z.int().min(-1) }), instant.transform((at) => ({ at }))]);
 const historySchema = z.union([
   z.strictObject({ bindingId: idSchema }),
   z.strictObject({ recordId: idSchema }),

@@ -54,7 +54,7 @@ test('lookups as of a revision, and of an instant before everything', async () =
 });
 
 test('what is no moment, no key or no page is refused', async () => {
-  for (const asOf of [{ revision: -1 }, { revision: 1.5 }, { revision: 99 }, 'yesterday', new Date(NaN), new Date()])
+  for (const asOf of [{ revision: -2 }, { revision: 1.5 }, { revision: 99 }, 'yesterday', new Date(NaN), new Date()])
     expect(await toInternal(asOf)).toMatchObject({ refused: 'MALFORMED' });
   expect(await history({ recordId: '' })).toHaveProperty('refused');
   expect(await history({ recordId: 1, externalId: 'A' } as HistoryInput)).toMatchObject({ refused: 'MALFORMED' });

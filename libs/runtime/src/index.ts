@@ -134,7 +134,7 @@ async function assemble(config: LedgerConfig, stores: OpenStores): Promise<Opene
     health: () => healthOf({ store, readModel }, { ledger, plane }, projection, catchUp),
     close: () =>
       (closing ??= Promise.all([catchUp.stop(), rebuilds.stop()]).then(() =>
-        closeInOrder(ledger, resumed, projection, [readModel, vault, store]),
+        closeInOrder({ ledger, progress }, resumed, projection, [readModel, vault, store]),
       )),
   };
 }
@@ -172,13 +172,14 @@ function pastOf(
   });
 }
 
-/** First those who write, then those who follow, then the stores themselves. */
+/** First those who wait and those who write, then those who follow, then the stores themselves. */
 async function closeInOrder(
-  ledger: BindingLedger,
+  { ledger, progress }: Pick<OpenedLedger, 'ledger' | 'progress'>,
   resumed: Promise<unknown>,
   projection: Projection,
   stores: { close(): Promise<void> }[],
 ): Promise<void> {
+  progress.close();
   await ledger.close();
   await resumed;
   await projection.stop();

@@ -7,7 +7,7 @@ const MAX_NAME = 201;
 /** Of one ledger, compared in one go: one a night for ten years. */
 const MAX_KNOWN_DIGESTS = 4_000;
 
-/** A digest as `GET …/digest` answered it; its `ledger` and `at` are for people, and may be left out. */
+/** A digest as `GET …/digest` answered it; its `at` is for people; it and `ledger`, which must be the one of the call, may be left out. */
 export const digestBody = z.strictObject({
   ledger: z.string().max(MAX_NAME).optional(),
   revision: z.int().min(-1),

@@ -3,15 +3,16 @@ import { z } from 'zod';
 import { idSchema, jsonObjectSchema } from './values.js';
 
 const text = z.string();
+/** Absent or `null`, as it is answered, for none: so what was answered can be put back. */
+const schemaOrNone = (description: string) => jsonObjectSchema.nullable().optional().meta({ description });
 
 export const backendTypeBody = z
   .strictObject({
     label: text.optional(),
     versions: z.array(z.strictObject({ value: text, label: text })).optional(),
-    settingsSchema: jsonObjectSchema.optional().meta({
-      description:
-        'JSON Schema of the settings of backends of this type; members with `x-secret: true` are kept like the password.',
-    }),
+    settingsSchema: schemaOrNone(
+      'JSON Schema of the settings of backends of this type; members with `x-secret: true` are kept like the password. `null`: none.',
+    ),
   })
   .meta({ id: 'BackendTypeRequest' });
 
@@ -19,7 +20,7 @@ export const modelBody = z
   .strictObject({
     backendType: text,
     localModel: text.nullable(),
-    dataSchema: jsonObjectSchema.optional().meta({ description: "JSON Schema of the bindings' data." }),
+    dataSchema: schemaOrNone("JSON Schema of the bindings' data. `null`: none."),
     cardinality: z.enum(['one', 'many']).optional(),
     indexes: z.array(text).optional().meta({ description: 'Members of `data` that can be filtered on, at most 5.' }),
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isRefusal } from '#domain';
-import { eventsQuery, parseListQuery, readQuery, recordBindingsQuery } from './index.js';
+import { eventsQuery, listQuery, parseListQuery, readQuery, recordBindingsQuery } from './index.js';
 
 describe('a query of a listing', () => {
   it('takes filters, data fields and a page', () => {
@@ -37,7 +37,9 @@ describe('a query of a listing', () => {
     [{ externalId: '..' }, 'INVALID_ID'],
     [{ 'data.': 'x' }, 'MALFORMED'],
     [{ 'data.group': ['a', 'b'] }, 'MALFORMED'],
-    [{ atLeast: '-1' }, 'MALFORMED'],
+    [{ atLeast: '-2' }, 'MALFORMED'],
+    [{ atLeast: '-01' }, 'MALFORMED'],
+    [{ asOf: 'revision:-2' }, 'MALFORMED'],
     [{ atLeast: 'tail' }, 'MALFORMED'],
     [{ timeout: '60001' }, 'MALFORMED'],
   ])('%j is refused', (query, code) => {
@@ -50,6 +52,14 @@ describe('other queries', () => {
   it('read counts as numbers', () => {
     expect(eventsQuery.parse({ after: '-1', limit: '5', wait: '100' })).toEqual({ after: -1, limit: 5, wait: 100 });
     expect(readQuery.parse({ atLeast: '17', timeout: '0' })).toEqual({ atLeast: 17, timeout: 0 });
+  });
+
+  it('read the revision of a ledger without events as any other', () => {
+    expect(readQuery.parse({ atLeast: '-1' })).toEqual({ atLeast: -1 });
+    expect(recordBindingsQuery.parse({ atLeast: 'b1/m3@-1' })).toEqual({
+      atLeast: [{ backend: 'b1', model: 'm3', revision: -1 }],
+    });
+    expect(listQuery.parse({ asOf: 'revision:-1' })).toEqual({ asOf: { revision: -1 } });
   });
 
   it('read revisions of several ledgers', () => {
@@ -66,7 +76,7 @@ describe('other queries', () => {
     });
   });
 
-  it.each(['', 'head', 'magento@1', 'magento/x', 'magento/x@-1', 'Magento/x@1', 'magento/x@1,', `${'a/b@1,'.repeat(100)}a/b@1`])(
+  it.each(['', 'head', 'magento@1', 'magento/x', 'magento/x@-2', 'Magento/x@1', 'magento/x@1,', `${'a/b@1,'.repeat(100)}a/b@1`])(
     'refuse %j as revisions of ledgers',
     (atLeast) => {
       expect(recordBindingsQuery.safeParse({ atLeast }).success).toBe(false);

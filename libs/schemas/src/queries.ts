@@ -21,6 +21,10 @@ export const MAX_PAGE = 1_000;
 /** Ids that one lookup may name, over all models that it asks for. */
 export const MAX_LOOKUP_IDS = 1_000;
 const MAX_REVISION = Number.MAX_SAFE_INTEGER;
+/** −1 is the revision of a ledger that has no event: so its writes answer, and so it is taken back. */
+const REVISION = '-1|\\d{1,15}';
+const REVISION_TEXT = new RegExp(`^(?:${REVISION})$`);
+const LEDGER_AT_REVISION = new RegExp(`^([^/@]+)/([^/@]+)@(${REVISION})$`);
 const MAX_CURSOR_LENGTH = 4_096;
 /** Ledgers that one read across ledgers can be made to wait for. */
 export const MAX_AWAITED_LEDGERS = 100;
@@ -29,13 +33,13 @@ const atLeast = z
   .string()
   .transform((text, context): number | 'head' => {
     if (text === 'head') return 'head';
-    if (/^\d{1,15}$/.test(text)) return Number(text);
+    if (REVISION_TEXT.test(text)) return Number(text);
     context.issues.push({ code: 'custom', message: 'is a revision or "head"', input: text });
     return z.NEVER;
   })
   .meta({
     type: 'string',
-    pattern: '^(head|\\d{1,15})$',
+    pattern: `^(head|${REVISION})$`,
     description: 'Answer from a read model that includes this revision, or the newest one as of now (`head`).',
   });
 
@@ -125,7 +129,7 @@ const acrossAtLeast = z
   });
 
 function awaitedLedger(text: string): AwaitedLedger | undefined {
-  const [, backend = '', model = '', revision = ''] = /^([^/@]+)\/([^/@]+)@(\d{1,15})$/.exec(text) ?? [];
+  const [, backend = '', model = '', revision = ''] = LEDGER_AT_REVISION.exec(text) ?? [];
   const named = parseName(backend).problem === undefined && parseName(model).problem === undefined;
   return named ? { backend, model, revision: Number(revision) } : undefined;
 }

@@ -134,7 +134,8 @@ export const flagTextSchema = z
   .transform((text) => text === 'true')
   .meta({ type: 'boolean' });
 
-const REVISION = /^revision:(\d{1,15})$/;
+/** As of −1, before a ledger's first event, nothing was bound. */
+const REVISION = /^revision:(-1|\d{1,15})$/;
 
 /** The moment of which something is asked for. */
 export const asOfSchema = z

@@ -72,6 +72,30 @@ const BODIES: Row[] = [
   ],
   ['plain text', 'UNSUPPORTED_MEDIA_TYPE', 'POST', P, undefined, { payload: '{}', headers: { 'content-type': 'text/plain' } }],
   ['lines where no stream is', 'UNSUPPORTED_MEDIA_TYPE', 'POST', P, undefined, lines('{}')],
+  [
+    'a packed body',
+    'UNSUPPORTED_MEDIA_TYPE',
+    'POST',
+    P,
+    undefined,
+    { payload: JSON.stringify(bind), headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } },
+  ],
+  [
+    'packed commands',
+    'UNSUPPORTED_MEDIA_TYPE',
+    'POST',
+    `${L}/commands`,
+    undefined,
+    { payload: JSON.stringify({ op: 'bind', ...bind }), headers: { ...NDJSON, 'content-encoding': 'deflate' } },
+  ],
+  ['a lookup in __proto__', 'MODEL_NOT_FOUND', 'POST', '/v1/backends/shop/lookup', undefined, json('{"__proto__":{}}')],
+  [
+    'a digest of another ledger',
+    'MALFORMED',
+    'POST',
+    `${L}/verify`,
+    { digest: { ledger: 'shop/erp.product', revision: -1, hash: '' } },
+  ],
   ['no external id', 'INVALID_ID', 'POST', `${P}/none/bind`, {}],
   ['a patch without data', 'INVALID_DATA', 'PATCH', `${P}/none`, {}],
   ['a patch that is the data', 'MALFORMED', 'PATCH', `${P}/none`, { data: {}, level: 1 }],
@@ -103,6 +127,23 @@ const BODIES: Row[] = [
     { 'erp.product': { externalIds: ['e'] } },
   ],
   ['a lookup of other things', 'MALFORMED', 'POST', '/v1/backends/shop/lookup', { 'shop.product': { bindingIds: ['b'] } }],
+];
+
+/** Calls that take no body: what is sent there all the same may be a guard, which must not be passed over. */
+const NO_BODIES: Row[] = [
+  ['guards in a body', 'MALFORMED', 'DELETE', `${L}/records/r`, { ifBinding: 'another', expectedVersion: 99 }],
+  ['an unknown field', 'MALFORMED', 'DELETE', `${L}/external/e`, { colour: 'red' }],
+  ['a reason in a body', 'MALFORMED', 'DELETE', `${P}/none`, { reason: 'why' }],
+  ['a body, of a deleted record', 'MALFORMED', 'DELETE', '/v1/records/product/r', { ifBinding: 'another' }],
+  ['a body, of a retirement', 'MALFORMED', 'DELETE', '/v1/backends/paused', { force: true }],
+  ['a body, of a pause', 'MALFORMED', 'POST', '/v1/backends/shop/pause', { reason: 'why' }],
+  ['a body, of a resumption', 'MALFORMED', 'POST', '/v1/backends/paused/resume', { reason: 'why' }],
+  ['a list', 'MALFORMED', 'POST', '/v1/backends/shop/pause', []],
+  ['null', 'MALFORMED', 'DELETE', `${L}/records/r`, undefined, json('null')],
+  ['not JSON', 'MALFORMED', 'DELETE', `${L}/records/r`, undefined, json('{')],
+  ['__proto__', 'MALFORMED', 'DELETE', `${L}/records/r`, undefined, json('{"__proto__":{"ifBinding":"another"}}')],
+  ['another media type', 'UNSUPPORTED_MEDIA_TYPE', 'DELETE', `${L}/records/r`, undefined, { payload: 'ifBinding=b' }],
+  ['lines', 'UNSUPPORTED_MEDIA_TYPE', 'POST', '/v1/backends/shop/pause', undefined, lines('{}')],
 ];
 
 const ADDRESSES: Row[] = [
@@ -378,7 +419,7 @@ const BULK: Row[] = [
   ],
 ];
 
-const TABLE: Record<string, Row[]> = { BODIES, ADDRESSES, QUERIES, PRECONDITIONS, CATALOG, BULK };
+const TABLE: Record<string, Row[]> = { BODIES, NO_BODIES, ADDRESSES, QUERIES, PRECONDITIONS, CATALOG, BULK };
 
 describe.each(Object.entries(TABLE))('%s', (_name, rows) => {
   it.each(rows)('%s: %s', async (_what, code, method, path, body, call) => {

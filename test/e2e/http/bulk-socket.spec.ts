@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { OPENED_LEDGER } from '#nest';
+import type { OpenedLedger } from '#runtime';
 import { LEDGER_PATH as L, TestServer, type Json } from '../../support/http-server.js';
 
 let server: TestServer;
@@ -125,6 +127,49 @@ describe('a stream of commands', () => {
     response.resume();
     await server.server.close();
     expect(await broken).toMatchObject([{ code: 'ECONNRESET' }]);
+  });
+});
+
+describe('a broken invariant of the ledger', () => {
+  it('in a later chunk of a stream cuts that stream, is logged once, and the server goes on', async () => {
+    const { ledger } = server.server.app.get<OpenedLedger>(OPENED_LEDGER);
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    const execute = ledger.executeAllInTurn.bind(ledger);
+    let firstGoesOn = () => {};
+    const held = new Promise<void>((resolve) => (firstGoesOn = resolve));
+    vi.spyOn(ledger, 'executeAllInTurn').mockImplementation(async (name, requests) => {
+      const [first] = requests;
+      if (first?.command.op !== 'bind' || first.command.recordId === 'r0') await held;
+      else if (first.command.recordId === 'r250') throw new Error('broken invariant: of the second chunk');
+      return execute(name, requests);
+    });
+    const { sent, answered } = post();
+    sent.on('error', () => undefined);
+    sent.write(Array.from({ length: 500 }, (_, index) => command(index)).join(''));
+    const response = await answered;
+    const received = createInterface({ input: response });
+    response.on('error', () => undefined);
+    const other = post();
+    other.sent.end(command('other'));
+    const lines = createInterface({ input: await other.answered })[Symbol.asyncIterator]();
+    expect(JSON.parse(String((await lines.next()).value))).toMatchObject({ outcome: 'created' });
+    // Turns in which a rejection that nobody handles would be noticed, before anybody awaits the second chunk.
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    firstGoesOn();
+    let count = 0;
+    try {
+      for await (const _line of received) count += 1;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ECONNRESET' });
+    }
+    process.off('unhandledRejection', note);
+    vi.restoreAllMocks();
+    expect([count, response.complete, unhandled]).toEqual([250, false, []]);
+    expect(server.logged.match(/broken invariant: of the second chunk/g)?.length).toBeGreaterThan(0);
+    expect(server.logged.match(/a stream of commands was broken off/g)).toHaveLength(1);
+    expect((await server.post(`${L}/bindings`, { recordId: 'after', externalId: 'after' })).status).toBe(201);
   });
 });
 

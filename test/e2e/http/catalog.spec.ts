@@ -44,6 +44,17 @@ describe('definitions', () => {
     });
   });
 
+  it('can be put back as they were answered, also without a schema', async () => {
+    const { body: model } = await server.get('/v1/models/shop.product');
+    const { backendType, localModel, dataSchema, cardinality, indexes } = model;
+    const put = await server.put('/v1/models/shop.product', { backendType, localModel, dataSchema, cardinality, indexes });
+    expect([put.status, put.body]).toEqual([200, model]);
+    const { body: type } = await server.get('/v1/backend-types/shop');
+    const { label, versions, settingsSchema } = type;
+    expect((await server.put('/v1/backend-types/shop', { label, versions, settingsSchema })).body).toEqual(type);
+    expect([dataSchema, settingsSchema]).toEqual([null, null]);
+  });
+
   it('are listed page by page', async () => {
     const first = await server.get<{ items: Json[]; nextCursor: string }>('/v1/models', { query: { limit: '1' } });
     expect([first.body.items.map(({ model }) => model), first.body.nextCursor]).toEqual([

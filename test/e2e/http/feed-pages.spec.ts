@@ -194,7 +194,14 @@ it('what no query can be is malformed', async () => {
 
 it('an id that none can have is refused as an id, and a stream takes neither limit nor wait', async () => {
   expect(await refused('?recordId=')).toEqual([422, 'INVALID_ID']);
-  const accept = { accept: 'text/event-stream' };
+  const accept = { accept: 'Text/Event-Stream' };
   expect(await refused('?limit=10', accept)).toEqual([400, 'MALFORMED']);
   expect(await refused('?wait=10', accept)).toEqual([400, 'MALFORMED']);
+});
+
+it('a stream is not for who would rather have a page', async () => {
+  for (const accept of ['text/event-stream;q=0', 'text/event-stream;q=0.5, application/json', '*/*']) {
+    const { status, headers } = await server.get('/v1/events', { query: { after: 'start', limit: '1' }, headers: { accept } });
+    expect([accept, status, headers['content-type']]).toEqual([accept, 200, 'application/json; charset=utf-8']);
+  }
 });

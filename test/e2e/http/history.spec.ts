@@ -149,7 +149,7 @@ describe('as of', () => {
       new Date().toISOString(),
       '2999-01-01T00:00:00Z',
       'revision:9',
-      'revision:-1',
+      'revision:-2',
       'yesterday',
       '2020-01-01',
       '',
@@ -199,5 +199,31 @@ describe('as of', () => {
       { asOf: '2020-01-01T00:00:00Z', limit: '1' },
     ] as Record<string, string>[])
       expect(await server.get(path, { query })).toMatchObject({ status: 400, body: { code: 'MALFORMED' } });
+  });
+});
+
+describe('revision -1, which a ledger without events has', () => {
+  const unopened = '/v1/backends/shop/models/shop.unopened';
+  it('is taken back wherever a revision is, as a write answered it', async () => {
+    await server.put('/v1/models/shop.unopened', { backendType: 'shop', localModel: 'product' });
+    const { headers } = await server.delete(`${unopened}/records/7`);
+    expect(headers['ledger-revision']).toBe('shop/shop.unopened@-1');
+    expect((await server.get(unopened, { query: { atLeast: '-1' } })).body).toMatchObject({ headRevision: -1, live: 0 });
+    expect((await server.get(`${unopened}/records/7`, { query: { atLeast: '-1' } })).body).toMatchObject({ code: 'NOT_BOUND' });
+    const query = { atLeast: `${NAME}@8,${String(headers['ledger-revision'])}` };
+    expect((await server.get<Page>('/v1/records/product/9/bindings', { query })).body.items).toHaveLength(1);
+    expect((await server.get(`${unopened}/digest`, { query: { atLeast: '-1' } })).body).toMatchObject({ revision: -1 });
+    const of = (backend: string) => `/v1/backends/${backend}/models/shop.unopened/records/7`;
+    expect((await server.get(of('none'), { query: { atLeast: '-1' } })).body).toMatchObject({ code: 'BACKEND_NOT_FOUND' });
+  });
+
+  it('is a moment at which nothing was bound, in any ledger', async () => {
+    for (const ledger of [L, unopened]) {
+      const found = await server.get(`${ledger}/records/7`, { query: { asOf: 'revision:-1' } });
+      expect([found.status, found.body]).toMatchObject([404, { code: 'NOT_BOUND', asOf: { revision: -1, at: null } }]);
+      const listed = await server.get<string>(`${ledger}/bindings`, { query: { asOf: 'revision:-1' }, headers: LINES });
+      expect([listed.status, listed.text]).toEqual([200, '']);
+      expect(listed.headers['ledger-revision']).toMatch(/@-1$/);
+    }
   });
 });

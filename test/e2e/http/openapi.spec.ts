@@ -257,6 +257,28 @@ describe('what is not described', () => {
     }
   });
 
+  it('is refused: a body where none is taken; an empty one says nothing', async () => {
+    const without = operations().filter(({ method, operation }) => method !== 'get' && operation.requestBody === undefined);
+    expect(without.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
+      'delete /v1/backends/{backend}',
+      `delete ${L}/bindings/{bindingId}`,
+      `delete ${L}/external/{externalId}`,
+      `delete ${L}/records/{recordId}`,
+      'delete /v1/records/{localModel}/{recordId}',
+      'post /v1/backends/{backend}/pause',
+      'post /v1/backends/{backend}/resume',
+    ]);
+    for (const { method, path, operation } of without) {
+      const { status, body } = await server.send(method.toUpperCase(), filled(path), { unheardOf: 1 });
+      expect([status, body], `${method} ${path}`).toMatchObject([
+        400,
+        { code: 'MALFORMED', errors: [{ path: '/unheardOf', message: 'there is no such field' }] },
+      ]);
+      expect((await server.send(method.toUpperCase(), filled(path), {})).body['code'], path).not.toBe('MALFORMED');
+      expect(operation['x-codes'], path).toEqual(expect.arrayContaining(['TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']));
+    }
+  });
+
   it('is refused: routes, and methods of routes', async () => {
     for (const path of ['/', '/v2/backends', '/v1', '/v1/backend', `${LEDGER_PATH}/none`, '/v1/backends/'])
       expect((await server.get(path)).body, path).toMatchObject({ status: 404, code: 'ROUTE_NOT_FOUND', retryable: false });

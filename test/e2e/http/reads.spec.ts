@@ -37,6 +37,22 @@ const list = async (query: Record<string, string>) =>
   (await server.get<Page>(`${L}/bindings`, { query: { atLeast: 'head', ...query } })).body;
 const records = ({ items }: Page) => items.map(({ recordId }) => recordId);
 
+describe('Accept', () => {
+  it.each([
+    ['application/x-ndjson', 'x-ndjson'],
+    ['APPLICATION/X-NDJSON', 'x-ndjson'],
+    ['application/x-ndjson, */*;q=0.1', 'x-ndjson'],
+    ['application/x-ndjson;q=0', 'json'],
+    ['application/x-ndjson;q=0.1, application/json', 'json'],
+    ['*/*', 'json'],
+  ])('%j is answered as %s', async (accept, type) => {
+    for (const path of [`${L}/bindings`, `${L}/events`, `${L}/records/old/history`]) {
+      const { headers } = await server.get(path, { headers: { accept } });
+      expect(headers['content-type'], path).toMatch(new RegExp(`^application/${type}(;|$)`));
+    }
+  });
+});
+
 describe('GET bindings', () => {
   it('filters', async () => {
     expect(records(await list({ recordId: 'old' }))).toEqual(['old']);

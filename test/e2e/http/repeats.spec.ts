@@ -1,5 +1,7 @@
 /** Writes that are sent again with their idempotency key, as clients do whose connection broke before the answer came. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { OPENED_LEDGER } from '#nest';
+import type { OpenedLedger } from '#runtime';
 import { LEDGER_PATH, TestServer, type Json } from '../../support/http-server.js';
 
 let server: TestServer;
@@ -81,6 +83,38 @@ describe('a record that is deleted', () => {
     expect([again.status, again.body, again.headers['ledger-revision']]).toEqual([200, deleted.body, revisions]);
     const { body } = await server.get<{ items: Json[] }>(`${path}/bindings`, { query: { atLeast: 'shop/shop.product@3' } });
     expect(body.items).toMatchObject([{ externalId: 'a', state: 'bound' }]);
+  });
+
+  it('is unbound nowhere when one of the ledgers knows its key of another record', async () => {
+    await server.post(`${LEDGER_PATH}/bindings`, { recordId: 'only here', externalId: 'c' });
+    expect((await server.delete('/v1/records/product/only%20here', keyed('once'))).status).toBe(200);
+    const ledgers = ['/v1/backends/shop/models/shop.order', LEDGER_PATH];
+    for (const ledger of ledgers) await server.post(`${ledger}/bindings`, { recordId: 'both', externalId: 'd' });
+    const { status, body } = await server.delete('/v1/records/product/both', keyed('once'));
+    expect([status, body]).toMatchObject([
+      409,
+      { code: 'IDEMPOTENCY_KEY_REUSED', unbound: [], refused: [{ ledger: 'shop/shop.product' }], revisions: [] },
+    ]);
+    for (const ledger of ledgers) {
+      const found = await server.get(`${ledger}/records/both`, { query: { atLeast: 'head' } });
+      expect(found.body, ledger).toMatchObject({ state: 'bound' });
+    }
+  });
+
+  it('is said to be partly unbound when a key turns out to be used only on the way', async () => {
+    const { ledger } = server.server.app.get<OpenedLedger>(OPENED_LEDGER);
+    // As if another process had used the key just now, in the ledger that answers last.
+    vi.spyOn(ledger, 'executeAtomic').mockResolvedValue({ refused: 'BATCH_REFUSED', detail: '', details: { refusals: [] } });
+    const { status, body } = await server.delete('/v1/records/product/both', keyed('once'));
+    vi.restoreAllMocks();
+    expect([status, body]).toMatchObject([
+      409,
+      {
+        code: 'PARTLY_UNBOUND',
+        unbound: [{ model: 'shop.order', recordId: 'both' }],
+        refused: [{ ledger: 'shop/shop.product', code: 'IDEMPOTENCY_KEY_REUSED' }],
+      },
+    ]);
   });
 
   it('is not mixed up with another', async () => {

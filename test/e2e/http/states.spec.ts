@@ -191,7 +191,23 @@ it('metrics count commands, queries, batches, conflicts and lag', async () => {
   ]) {
     expect(text.split('\n')).toContain(line);
   }
+  expect(text).not.toContain('ledger="unknown"');
   expect(text).toMatch(/^binding_ledger_batch_commands_count [1-9]/m);
   expect(text).toMatch(/^binding_ledger_batch_events_sum [1-9]/m);
   expect(text).toContain('# TYPE binding_ledger_conflicts_total counter');
+});
+
+it('metrics have no labels that a caller made up', async () => {
+  const server = await start();
+  for (const [backend, model] of [
+    ['made-up', 'shop.product'],
+    ['shop', 'made.up'],
+    ['made-up2', 'made.up2'],
+  ])
+    await server.post(`/v1/backends/${backend}/models/${model}/bindings`, { recordId: 1 });
+  await server.get('/v1/made-up');
+  const { text } = await server.get<string>('/metrics');
+  expect(text).not.toMatch(/made.up/);
+  expect(text.match(/ledger="unknown"/g)).toHaveLength(1);
+  expect(text.split('\n')).toContain('binding_ledger_queue_commands{ledger="unknown"} 0');
 });

@@ -67,7 +67,8 @@ export async function deleteEverywhere(world: World, instance: Instance, recordI
     return locateResult({ ...ledger, localModel: LOCAL_MODEL }, result);
   };
   const tools = {
-    ledger: { execute },
+    // It is asked only for deletions with a key.
+    ledger: { execute, executeAtomic: () => Promise.reject(new Error('a deletion without a key looks for none')) },
     ledgersOfLocalModel: (localModel: string) => instance.plane.ledgersOfLocalModel(localModel),
   };
   const { refused } = await deleteRecord(

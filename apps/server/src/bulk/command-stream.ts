@@ -65,7 +65,7 @@ export class CommandStream {
   private async readAll(): Promise<void> {
     for await (const chunk of chunksOf(readLines(this.parts.body, this.stopped.signal))) {
       await this.slot();
-      this.inFlight.push(this.execute(chunk));
+      this.inFlight.push(this.begin(chunk));
       this.pumping ??= this.pump();
     }
     await this.pumping;
@@ -90,6 +90,13 @@ export class CommandStream {
       this.wakeReader();
     }
     this.pumping = undefined;
+  }
+
+  /** `pump` awaits it when those before it are answered; a failure that comes sooner must not look like one that nobody awaits. */
+  private begin(chunk: readonly NumberedLine[]): Promise<string> {
+    const answer = this.execute(chunk);
+    answer.catch(() => undefined);
+    return answer;
   }
 
   private async execute(chunk: readonly NumberedLine[]): Promise<string> {

@@ -1,12 +1,13 @@
 /** Long answers as NDJSON: listings and events. */
 import { setImmediate as breath } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { prefers } from '../http/accept.js';
 import { NDJSON } from '../http/body-parsers.js';
 import { AnswerWriter, type LinesOptions } from './answer-writer.js';
 
 /** Whether the caller asks for NDJSON by `Accept`. */
 export function wantsLines(request: FastifyRequest): boolean {
-  return request.headers.accept?.includes(NDJSON) === true;
+  return prefers(request.headers.accept, NDJSON);
 }
 
 export function linesOf(items: readonly unknown[]): string {

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { VerifyProgress, VerifyReport } from '#audit';
-import type { LedgerName } from '#domain';
+import { ledgerKey, type LedgerName } from '#domain';
 import { OPENED_LEDGER } from '#nest';
 import type { OpenedLedger } from '#runtime';
 import { DEFAULT_PAGE, digestPage, pageQuery, verifyAnswer, verifyBody } from '#schemas';
@@ -12,7 +12,7 @@ import { sendPages } from '../bulk/lines.js';
 import { answerLongWork } from '../bulk/progress-lines.js';
 import { NDJSON } from '../http/body-parsers.js';
 import { TheLedger } from '../http/parameters.js';
-import { orThrow } from '../http/problem.js';
+import { orThrow, refusedError } from '../http/problem.js';
 import { LedgerRead, Read } from '../openapi/endpoint.js';
 
 type VerifyBody = z.output<typeof verifyBody>;
@@ -49,6 +49,7 @@ export class AuditController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    refuseDigestOfAnother(ledger, body);
     await answerLongWork<VerifyReport, VerifyProgress>(request, reply, this.options, {
       name: 'the verification',
       run: (signal, progress) => this.opened.audit.verify(ledger, { ...body, signal, progress }),
@@ -65,4 +66,12 @@ export class AuditController {
   async export(@TheLedger() ledger: LedgerName, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     await sendPages(request, reply, orThrow(await this.opened.audit.export(ledger)), this.options);
   }
+}
+
+/** It would be found wrong, and the ledger taken for one that was tampered with. */
+function refuseDigestOfAnother(ledger: LedgerName, body: VerifyBody): void {
+  const named = body?.digest?.ledger;
+  if (named === undefined || named === ledgerKey(ledger)) return;
+  const message = `names another ledger than ${ledgerKey(ledger)}`;
+  throw refusedError('MALFORMED', `/digest/ledger: ${message}`, { errors: [{ path: '/digest/ledger', message }] });
 }

@@ -1,5 +1,6 @@
-import { Body, Controller, Inject, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Inject, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { parseName } from '#domain';
 import type { LookupResult } from '#ledger';
@@ -7,7 +8,7 @@ import { OPENED_LEDGER } from '#nest';
 import type { LocatedBinding } from '#read-model';
 import type { OpenedLedger } from '#runtime';
 import { acrossQuery, backendLookupAnswer, backendLookupBody, MAX_LOOKUP_IDS } from '#schemas';
-import { orThrow, refusedError } from '../http/problem.js';
+import { orThrow, refusedError, type RefusedError } from '../http/problem.js';
 import { Read } from '../openapi/endpoint.js';
 import { awaitAll } from './across.js';
 
@@ -30,8 +31,11 @@ export class BackendLookupController {
     @Param('backend') backend: string,
     @Body({ schema: backendLookupBody }) body: z.output<typeof backendLookupBody>,
     @Query({ schema: acrossQuery }) { atLeast = [], timeout }: z.output<typeof acrossQuery>,
+    @Req() request: FastifyRequest,
   ): Promise<Record<string, LookupResult>> {
     orThrow(await this.opened.backends.get(backend));
+    // The schema leaves this name out of what it admits.
+    if (Object.hasOwn(request.body as object, '__proto__')) throw noSuchModel('__proto__');
     const wanted = Object.entries(body);
     const count = wanted.reduce(
       (sum, [, { externalIds = [], recordIds = [] }]) => sum + externalIds.length + recordIds.length,
@@ -46,8 +50,7 @@ export class BackendLookupController {
   }
 
   private async inLedger(backend: string, model: string, { externalIds, recordIds }: Wanted): Promise<LookupResult> {
-    if (parseName(model).problem !== undefined)
-      throw refusedError('MODEL_NOT_FOUND', `there is no model ${JSON.stringify(model.slice(0, 100))}`);
+    if (parseName(model).problem !== undefined) throw noSuchModel(model);
     const ledger = { backend, model };
     const { queries } = this.opened;
     const byExternalId = externalIds === undefined ? NOTHING : orThrow(await queries.lookup(ledger, { externalIds }));
@@ -55,6 +58,10 @@ export class BackendLookupController {
     if (externalIds === undefined && recordIds === undefined) orThrow(await queries.status(ledger));
     return merged(byExternalId, byRecord);
   }
+}
+
+function noSuchModel(model: string): RefusedError {
+  return refusedError('MODEL_NOT_FOUND', `there is no model ${JSON.stringify(model.slice(0, 100))}`);
 }
 
 /** The same text may be an external id and a record id: what was found by either stands beneath it. */

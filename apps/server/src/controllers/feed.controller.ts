@@ -9,6 +9,7 @@ import { DEFAULT_PAGE, feedPage, feedQuery, filterOf, parseFeedQuery, type FeedQ
 import { LINES_OPTIONS, type LinesOptions } from '../bulk/answer-writer.js';
 import { beginEventStream, EVENT_STREAM, sendEvents } from '../feed/event-stream.js';
 import { FeedReaders } from '../feed/feed-readers.js';
+import { prefers } from '../http/accept.js';
 import { orThrow, refusedError } from '../http/problem.js';
 import { Read } from '../openapi/endpoint.js';
 
@@ -41,7 +42,7 @@ export class FeedController {
   })
   async events(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const query = orThrow(parseFeedQuery(request.query as Record<string, unknown>));
-    const streamed = request.headers.accept?.includes(EVENT_STREAM) === true;
+    const streamed = prefers(request.headers.accept, EVENT_STREAM);
     if (streamed && (query.limit !== undefined || query.wait !== undefined))
       throw refusedError('MALFORMED', 'limit and wait are for pages: a stream ends when its reader goes');
     const from = await this.startOf(streamed ? (lastEventIdOf(request) ?? query.after) : query.after);

@@ -70,7 +70,8 @@ export class RecordsController {
     if (header !== '' && header.length <= MAX_HEADER_LENGTH) void reply.header(LEDGER_REVISION, header);
     if (refused.length === 0) return deletion;
     const details = { unbound, refused, revisions };
-    if (refused.some(({ code }) => code === 'IDEMPOTENCY_KEY_REUSED'))
+    // Once something was unbound, that is what the caller has to know, whatever the refusals are.
+    if (unbound.length === 0 && refused.some(({ code }) => code === 'IDEMPOTENCY_KEY_REUSED'))
       throw refusedError('IDEMPOTENCY_KEY_REUSED', 'the idempotency key was used for another request', { details });
     throw refusedError('PARTLY_UNBOUND', `${refused.length} ledgers refused: repeat it when they take changes again`, {
       details,

@@ -43,8 +43,19 @@ export function problemOfError(error: unknown, request: FastifyRequest): Problem
   if (refusal !== undefined) return problemOf(refusal);
   if (isUnknownRoute(error))
     return problemOf({ refused: 'ROUTE_NOT_FOUND', detail: 'there is no such route: /docs lists those that there are' });
+  if (brokeOff(error, request)) {
+    request.log.debug('the sender went away before the end of the body');
+    return problemOf({ refused: 'MALFORMED', detail: 'the body ends before its end' });
+  }
   request.log.error({ err: error }, 'a request failed');
   return { ...plain(500, 'Internal Server Error', 'the server failed; its log says why'), correlationId: request.id };
+}
+
+/** Whoever sends may go away at any time: that is no fault of the server. */
+function brokeOff(error: unknown, request: FastifyRequest): boolean {
+  if (error instanceof HttpException && error.cause !== undefined) return brokeOff(error.cause, request);
+  const { code } = (error ?? {}) as { code?: unknown };
+  return code === 'ECONNRESET' && !request.raw.complete;
 }
 
 /** What Nest throws when no controller has the route. */

@@ -20,6 +20,7 @@ export const CODES_EXTENSION = 'x-codes';
 export const PROBLEM_REFERENCE = '#/components/schemas/Problem';
 
 const ALWAYS: readonly ProblemCode[] = ['MALFORMED', 'STORE_UNAVAILABLE'];
+/** Of all writes: a body is refused by its type and size also where none is taken. */
 const OF_BODIES: readonly ProblemCode[] = ['TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 const OF_LEDGERS: readonly ProblemCode[] = ['BACKEND_NOT_FOUND', 'MODEL_NOT_FOUND', 'MODEL_BACKEND_MISMATCH'];
 const OF_WRITES: readonly ProblemCode[] = ['BUSY', 'OUTCOME_UNKNOWN'];
@@ -60,7 +61,7 @@ export function LedgerWrite(described: EndpointDescription): MethodDecorator {
     ...WRITE_HEADERS,
     ...queryParameters(described.query ?? writeQuery),
   ];
-  return endpoint(described, [...OF_LEDGERS, ...OF_WRITES, ...OF_LEDGER_WRITES], parameters);
+  return endpoint(described, [...OF_LEDGERS, ...OF_WRITES, ...OF_BODIES, ...OF_LEDGER_WRITES], parameters);
 }
 
 /** The route that does commands by the thousand: each line has its own options, and is refused for itself. */
@@ -81,7 +82,7 @@ export function Read(described: EndpointDescription): MethodDecorator {
 
 /** A route that changes something that is not of one ledger. */
 export function Write(described: EndpointDescription): MethodDecorator {
-  const codes: ProblemCode[] = [...OF_WRITES, 'IDEMPOTENCY_KEY_REUSED'];
+  const codes: ProblemCode[] = [...OF_WRITES, ...OF_BODIES, 'IDEMPOTENCY_KEY_REUSED'];
   return endpoint(described, codes, [CORRELATION_HEADER, ON_BEHALF_OF_HEADER, KEY_HEADER, ...queryParameters(reasonQuery)]);
 }
 

@@ -86,6 +86,22 @@ describe('histories', () => {
     };
   }
 
+  it.each([1, 2, 10])(
+    'of a record tell what an event replaced, though that was set with another record (%i a page)',
+    async (limit) => {
+      const history = new DecidingLedger();
+      history.do({ op: 'bind', recordId: 'r2', externalId: 'e4', syncDate: minutesAfterStart(-4), data: { a: 1 } });
+      history.do({ op: 'move', fromRecordId: 'r2', toRecordId: 'r4' });
+      history.do({ op: 'sync', externalId: 'e4', syncDate: minutesAfterStart(-1), data: { a: 2 } });
+      history.do({ op: 'move', fromRecordId: 'r4', toRecordId: 'r2' });
+      history.do({ op: 'sync', externalId: 'e4', syncDate: minutesAfterStart(0), data: { a: 3 } });
+      const ledger = await world.add(history);
+      const found = await pages((cursor) => world.past.history(ledger, { recordId: 'r2' }, { limit, cursor }));
+      expect(found.map(({ revision }) => revision)).toEqual([1, 2, 4, 5]);
+      expect(found.at(-1)).toMatchObject({ previousSyncDate: minutesAfterStart(-1), previousData: { a: 2 } });
+    },
+  );
+
   it('say who did it, when, why and in what connection', async () => {
     const history = new DecidingLedger();
     history.do({ op: 'bind', recordId: 'r1', externalId: 'e1', data: { a: 1 } });

@@ -1,5 +1,5 @@
 /** Histories: every event of a binding, a record or an external id, with what it changed from what. */
-import { isBindingEvent, type JsonObject, type LedgerName, type RecordedLedgerEvent } from '#domain';
+import { isBindingEvent, type BindingEvent, type JsonObject, type LedgerName, type RecordedLedgerEvent } from '#domain';
 import type { EventStore, RecordedEvent } from '#event-store';
 import type { HistoryKey, ReadModel, ToldBy } from '#read-model';
 import { readLedgerEvent } from './chain.js';
@@ -66,56 +66,79 @@ export async function viewHistory(
   }));
 }
 
-/** What each event replaced: known from an event before it on the page, else read once for each binding. */
+/** What each event replaced: known from an event before it in its run, else read once for each run. */
 async function earlierValues(
   tools: HistoryTools,
   ledger: LedgerName,
   events: HistoryPart['events'],
 ): Promise<Map<number, Earlier>> {
-  const known = await valuesBefore(tools, ledger, events);
+  const runs = runsOf(events);
+  const known = await valuesBefore(tools, ledger, runs);
   const earlier = new Map<number, Earlier>();
-  for (const { event } of events) {
-    if (!isBindingEvent(event)) continue;
-    const { bindingId, syncDate, data } = event.data;
-    const before = known.get(bindingId) ?? {};
-    const [replaced, after]: [Earlier, Earlier] = [{}, { ...before }];
-    if (syncDate !== undefined) {
-      if (before.previousSyncDate !== undefined) replaced.previousSyncDate = before.previousSyncDate;
-      after.previousSyncDate = syncDate;
+  for (const run of runs) {
+    let before = known.get(run) ?? {};
+    for (const { revision, data } of run) {
+      const replaced: Earlier = {};
+      const { syncDate, data: filled } = data;
+      if (syncDate !== undefined && before.previousSyncDate !== undefined) replaced.previousSyncDate = before.previousSyncDate;
+      if (filled !== undefined && before.previousData !== undefined) replaced.previousData = before.previousData;
+      before = {
+        previousSyncDate: syncDate === undefined ? before.previousSyncDate : syncDate,
+        previousData: filled ?? before.previousData,
+      };
+      earlier.set(revision, replaced);
     }
-    if (data !== undefined) {
-      if (before.previousData !== undefined) replaced.previousData = before.previousData;
-      after.previousData = data;
-    }
-    earlier.set(event.revision, replaced);
-    known.set(bindingId, after);
   }
   return earlier;
 }
 
-/** Date and data of bindings before their first events on the page, as far as these replace them. */
+/** Events of one binding that follow each other. A record's history leaves out what the binding went through with another record. */
+type Run = (RecordedLedgerEvent & BindingEvent)[];
+
+function runsOf(events: HistoryPart['events']): Run[] {
+  const runs: Run[] = [];
+  const newest = new Map<string, Run>();
+  for (const { event } of events) {
+    if (!isBindingEvent(event)) continue;
+    const { bindingId, version } = event.data;
+    const run = newest.get(bindingId);
+    if (run !== undefined && run.at(-1)?.data.version === version - 1) {
+      run.push(event);
+      continue;
+    }
+    const begun = [event];
+    newest.set(bindingId, begun);
+    runs.push(begun);
+  }
+  return runs;
+}
+
+/** Date and data of bindings before runs of their events, as far as these replace them. */
 async function valuesBefore(
   { store, readModel, streams }: HistoryTools,
   ledger: LedgerName,
-  events: HistoryPart['events'],
-): Promise<Map<string, Earlier>> {
-  const replaced = [...firstReplacements(events)];
-  const told = new Map<string, ToldBy>();
-  for (let start = 0; start < replaced.length; start += STATES_AT_ONCE) {
-    const ask = async ([bindingId, { first }]: [string, Replaced]): Promise<void> => {
-      const { bindings } = await readModel.statesAt(ledger, { bindingId }, first - 1);
-      if (bindings[0] !== undefined) told.set(bindingId, bindings[0]);
+  runs: readonly Run[],
+): Promise<Map<Run, Earlier>> {
+  const replacing = runs.filter((run) => run[0]?.type !== 'BindingCreated' && run.some(replacesAny));
+  const told = new Map<Run, ToldBy>();
+  for (let start = 0; start < replacing.length; start += STATES_AT_ONCE) {
+    const ask = async (run: Run): Promise<void> => {
+      const [{ revision, data }] = run as [Run[0] & object];
+      const { bindings } = await readModel.statesAt(ledger, { bindingId: data.bindingId }, revision - 1);
+      if (bindings[0] !== undefined) told.set(run, bindings[0]);
     };
-    await Promise.all(replaced.slice(start, start + STATES_AT_ONCE).map(ask));
+    await Promise.all(replacing.slice(start, start + STATES_AT_ONCE).map(ask));
   }
-  const wanted = replaced.flatMap(([id, { dates, fills }]) => {
-    const { syncDate, data } = told.get(id) ?? {};
+  const wanted = replacing.flatMap((run) => {
+    const { syncDate, data } = told.get(run) ?? {};
+    const dates = run.some((event) => event.data.syncDate !== undefined);
+    const fills = run.some((event) => event.data.data !== undefined);
     return [dates ? syncDate : undefined, fills ? data : undefined].filter((revision) => revision !== undefined);
   });
   const recorded = await readAllRevisions(store, streams.ledger(ledger), wanted);
   return new Map(
-    [...told].map(([id, { syncDate, data }]) => [
-      id,
+    [...told].map(([run, { syncDate, data }]) => [
+      run,
       {
         previousSyncDate: recorded.get(syncDate)?.data['syncDate'] as string | null | undefined,
         previousData: recorded.get(data)?.data['data'] as JsonObject | undefined,
@@ -124,28 +147,6 @@ async function valuesBefore(
   );
 }
 
-/** That events on the page replace a binding's date, or its data, and the first that does. */
-interface Replaced {
-  first: number;
-  dates: boolean;
-  fills: boolean;
-}
-
-/** Of the bindings whose creation is not on the page. */
-function firstReplacements(events: HistoryPart['events']): Map<string, Replaced> {
-  const replaced = new Map<string, Replaced>();
-  const created = new Set<string>();
-  for (const { event } of events) {
-    if (!isBindingEvent(event)) continue;
-    const { bindingId, syncDate, data } = event.data;
-    if (event.type === 'BindingCreated') created.add(bindingId);
-    if (created.has(bindingId) || (syncDate === undefined && data === undefined)) continue;
-    const before = replaced.get(bindingId) ?? { first: event.revision, dates: false, fills: false };
-    replaced.set(bindingId, {
-      first: before.first,
-      dates: before.dates || syncDate !== undefined,
-      fills: before.fills || data !== undefined,
-    });
-  }
-  return replaced;
+function replacesAny({ data: { syncDate, data } }: BindingEvent): boolean {
+  return syncDate !== undefined || data !== undefined;
 }

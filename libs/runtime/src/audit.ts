@@ -30,7 +30,7 @@ export async function openAudit(config: LedgerConfig): Promise<OpenedAudit> {
     store,
     readModel,
     streams,
-    problemsOf: new JsonSchemas().problemsOfData,
+    problemsOf: new JsonSchemas().faultsOfData,
     ledgers,
     check: async (ledger) => {
       const known = (await ledgers()).some((each) => ledgerKey(each) === ledgerKey(ledger));
@@ -51,7 +51,7 @@ export async function importInto(opened: OpenedLedger, options: Omit<ImportOptio
       streams,
       backends,
       catalog,
-      problemsOf: new JsonSchemas().problemsOfData,
+      problemsOf: new JsonSchemas().faultsOfData,
       clock: () => Date.now(),
       random: () => Math.random(),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

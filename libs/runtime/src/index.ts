@@ -151,7 +151,7 @@ function projectionOf(
 function auditOf(parts: Pick<PastTools, 'store' | 'readModel' | 'streams'>, plane: ControlPlane): LedgerAudit {
   return new LedgerAudit({
     ...parts,
-    problemsOf: plane.schemas.problemsOfData,
+    problemsOf: plane.schemas.faultsOfData,
     ledgers: () => plane.ledgers(),
     check: (name) => checkLedger(name, plane.backends, plane.catalog),
   });

@@ -20,7 +20,9 @@ export const modelBody = z
   .strictObject({
     backendType: text,
     localModel: text.nullable(),
-    dataSchema: schemaOrNone("JSON Schema of the bindings' data. `null`: none."),
+    dataSchema: schemaOrNone(
+      "JSON Schema of the bindings' data. `null`: none. Data that would be too costly to check against it is refused.",
+    ),
     cardinality: z.enum(['one', 'many']).optional(),
     indexes: z.array(text).optional().meta({ description: 'Members of `data` that can be filtered on, at most 5.' }),
   })

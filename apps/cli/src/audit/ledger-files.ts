@@ -49,7 +49,7 @@ export async function verifyFile(output: Output, file: string, digest: string | 
   const source = new FileSource(file, MAX_EXPORT_LINE_BYTES);
   const bar = progressBar(source.size, 'line {line}');
   try {
-    const { report } = await verifyExport(source.lines(), new JsonSchemas().problemsOfData, {
+    const { report } = await verifyExport(source.lines(), new JsonSchemas().faultsOfData, {
       digestsOf: (ledger) => {
         if (kept !== undefined && !kept.has(ledger))
           throw new UsageError(`--digest: there is none of ${ledger}, which the file is of`);

@@ -6,7 +6,7 @@ COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY apps apps
 COPY libs libs
 # The demonstration needs data that only development installs.
-RUN npm run build && rm -rf dist/apps/demo dist/.tsbuildinfo
+RUN npx nest build server && rm -rf dist/apps/demo dist/.tsbuildinfo
 
 FROM node:20-bookworm-slim AS dependencies
 WORKDIR /app

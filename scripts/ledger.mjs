@@ -6,8 +6,16 @@ import { checkNode, ensureBuilt, ensureInstalled, root } from './setup.mjs';
 checkNode();
 ensureInstalled();
 ensureBuilt();
-const ledger = spawn(process.execPath, [join(root, 'dist/apps/cli/src/main.js'), ...process.argv.slice(2)], { stdio: 'inherit' });
+// npm goes to the clone before it runs anything; files are named from where the user is. The data folder stays the clone's.
+const from = process.env.npm_lifecycle_event === 'ledger' ? (process.env.INIT_CWD ?? process.cwd()) : process.cwd();
+const env = from === root ? process.env : { ...process.env, LEDGER_DATA: process.env.LEDGER_DATA || join(root, 'data') };
+const ledger = spawn(process.execPath, [join(root, 'dist/apps/cli/src/main.js'), ...process.argv.slice(2)], {
+  cwd: from,
+  env,
+  stdio: 'inherit',
+});
 // Ctrl-C reaches both; this process waits for the other, which ends in order.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => ledger.kill('SIGTERM'));
-ledger.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 0 : 1)));
+// A program that a signal ended before it could say so ends as docs/cli.md has it.
+ledger.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' || signal === 'SIGTERM' ? 130 : 1)));

@@ -11,8 +11,9 @@ const built = join(root, 'dist', '.built');
 
 export function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major > 20 || (major === 20 && minor >= 19)) return;
-  fail(`Node 20.19 or newer is needed; this is ${process.version}.`);
+  // As package.json says: releases in between lack what the dependencies need.
+  if ((major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major > 22) return;
+  fail(`Node 20.19 or newer is needed, or 22.12 or newer; this is ${process.version}.`);
 }
 
 /** Installs the locked dependencies, unless what is installed is what the lock file says. */
@@ -26,14 +27,14 @@ export function ensureInstalled() {
   writeFileSync(installed, lock);
 }
 
-/** Builds the program, unless it was built from the sources as they are. */
-export function ensureBuilt() {
+/** Builds the program; unless it was built from the sources as they are, or `always` is asked for. */
+export function ensureBuilt({ always = false } = {}) {
   const sources = hashOf(
     ['apps', 'libs', 'examples']
       .flatMap((folder) => filesBelow(join(root, folder)))
       .concat(['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'package.json'].map((file) => join(root, file))),
   );
-  if (existsSync(built) && readFileSync(built, 'utf8') === sources) return;
+  if (!always && existsSync(built) && readFileSync(built, 'utf8') === sources) return;
   say('Building …');
   rmSync(built, { force: true });
   run(
@@ -68,10 +69,13 @@ function run([program, ...args], message) {
   }
 }
 
+/** What is made of the sources, such as the client's own build, is none. */
+const OTHERS = /[\\/](node_modules|dist)([\\/]|$)/;
+
 function filesBelow(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules') && !entry.name.endsWith('.spec.ts'))
+    .filter((entry) => entry.isFile() && !OTHERS.test(entry.parentPath.slice(root.length)) && !entry.name.endsWith('.spec.ts'))
     .map((entry) => join(entry.parentPath, entry.name));
 }
 

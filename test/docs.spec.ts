@@ -3,13 +3,17 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PROBLEM_KINDS } from '../apps/server/src/http/problem-codes.js';
+import { VERSION } from '../apps/server/src/version.js';
 import { DEFAULT_LIMITS } from '../libs/ledger/src/limits.js';
 
 const root = dirname(import.meta.dirname);
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
-const DOCUMENTS = ['README.md', ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`)].filter((file) =>
-  file.endsWith('.md'),
-);
+const DOCUMENTS = [
+  'README.md',
+  'libs/client/README.md',
+  'libs/nest/README.md',
+  ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`),
+].filter((file) => file.endsWith('.md'));
 
 /** Rows of the Markdown tables in a text, by cell; heads and rules left out. */
 function rowsOf(text: string): string[][] {
@@ -94,8 +98,16 @@ describe('README.md', () => {
       [...read(file).matchAll(/npm (?:run )?([a-z][a-z:-]*)\b/g)].map(([, name]) => name as string),
     );
     expect(named).toContain('demo');
-    expect(named.filter((name) => !(name in scripts) && !['install', 'ci', 'run'].includes(name))).toEqual([]);
+    expect(named.filter((name) => !(name in scripts) && !['install', 'ci', 'run', 'pack'].includes(name))).toEqual([]);
   });
+});
+
+it('docs/errors.md has the codes of the command line', () => {
+  const listed = rowsOf(section('docs/errors.md', 'Codes of the command line')).map(firstCode);
+  const own = programFiles('apps/cli').flatMap((file) =>
+    [...read(file).matchAll(/\bcode: '([A-Z_]+)'/g)].map(([, code]) => code),
+  );
+  expect([...new Set(own)].filter((code) => !((code as string) in PROBLEM_KINDS))).toEqual(listed);
 });
 
 describe('docs/operations.md', () => {
@@ -119,6 +131,13 @@ it('docs/ARCHITECTURE.md has every file of libs/ledger, and no others', () => {
     [...files.matchAll(/`([^`]+)`/g)].map(([, file]) => `libs/ledger/src/${file}`),
   );
   expect(listed.sort()).toEqual(programFiles('libs/ledger/src').sort());
+});
+
+it('the program says of itself what package.json says', () => {
+  const versions = ['package.json', 'libs/client/package.json'].map(
+    (file) => (JSON.parse(read(file)) as { version: string }).version,
+  );
+  expect(versions).toEqual([VERSION, VERSION]);
 });
 
 it('every relative link leads to a file', () => {

@@ -97,7 +97,7 @@ describe('events', { timeout: LONG_MS }, () => {
     following.interrupt();
     const { code, err, lines } = await following.rest();
     expect([code, lines]).toEqual([130, []]);
-    const [, position] = /with --after (\S+) goes on from there/.exec(err) ?? [];
+    const [, position] = /with --after (\S+) in place of --from start goes on from there/.exec(err) ?? [];
     expect(position).toBe(last?.['position']);
     await client.ledger('shop-1', 'shop.product').bind({ recordId: 'later', externalId: 'later' });
     const again = await events('--follow', '--after', position as string, '--limit', '1', '--json').rest();
@@ -120,7 +120,7 @@ describe('events', { timeout: LONG_MS }, () => {
   it.each([
     ['a position that is gone', ['--follow', '--after', '12'], 4, /POSITION_GONE/],
     ['a position that is gone, by pages', ['--after', '12'], 4, /POSITION_GONE/],
-    ['a type that is none', ['--follow', '--type', 'Nonsense'], 4, /MALFORMED/],
+    ['a type that is none', ['--follow', '--type', 'Nonsense'], 2, /--type: must be one of "BindingCreated"/],
     ['two beginnings', ['--follow', '--after', '12', '--from', 'start'], 2, /either --after or --from/],
     [
       'a position where a revision is wanted',
@@ -139,7 +139,7 @@ describe('a data folder', { timeout: LONG_MS }, () => {
   it('that a server has is refused, and says what to do', async () => {
     const { code, err } = await new Command('--data', serverFolder, 'events', '--follow').rest();
     expect(code).toBe(5);
-    expect(err).toMatch(/in use by a running ledger: talk to that server with --url/);
+    expect(err).toMatch(/is in use: stop what has it open.*; if a server has it, talk to that server with --url/);
   });
 
   it('can be followed by whoever has it alone', async () => {

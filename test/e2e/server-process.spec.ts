@@ -104,6 +104,12 @@ describe('a server that cannot start says why in one line', () => {
     ['a port that is none', { PORT: 'http' }, /PORT is a number from 0 to 65535/],
     ['a level that is none', { LOG_LEVEL: 'loud' }, /LOG_LEVEL is one of fatal, error/],
     ['a host that others can reach', { HOST: '0.0.0.0' }, /HOST 0\.0\.0\.0 can be reached by others, and there are no API keys/],
+    ['an exception that is none', { LEDGER_INSECURE: 'yes' }, /LEDGER_INSECURE is true or nothing, not "yes"/],
+    [
+      'an event store that is not there',
+      { EVENTSTORE_URL: 'esdb://me:hunter2@127.0.0.1:9?tls=false', MONGODB_URL: 'mongodb://me:hunter2@127.0.0.1:9' },
+      /EVENTSTORE_URL: .* 127\.0\.0\.1:9 cannot be used: connect ECONNREFUSED 127\.0\.0\.1:9 \(is the node running/,
+    ],
     ['a host that is none', { HOST: 'no.such.host.invalid', LEDGER_INSECURE: 'true' }, /no\.such\.host\.invalid/],
     ['one store without the other', { EVENTSTORE_URL: 'esdb://localhost' }, /EVENTSTORE_URL is set but MONGODB_URL is not/],
     ['a key that is none', { LEDGER_SECRET_KEY: 'hunter2-hunter2' }, /LEDGER_SECRET_KEY: key 1 is not 32 bytes/],
@@ -122,6 +128,8 @@ describe('a server that cannot start says why in one line', () => {
     const { code, err } = await ended({});
     expect(code).toBe(1);
     expect(err).toContain(folder);
+    // It may be no server that has it, and there is no such option here.
+    expect(err).not.toContain('--url');
     expect(err.trim().split('\n')).toHaveLength(1);
   });
 

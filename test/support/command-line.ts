@@ -11,7 +11,7 @@ export interface Ended {
   err: string;
 }
 
-export function startCommandLine(...args: string[]): { ended: Promise<Ended>; kill: () => void } {
+export function startCommandLine(...args: string[]): { ended: Promise<Ended>; kill: (signal?: NodeJS.Signals) => void } {
   if (!existsSync(CLI)) throw new Error(`${CLI} is missing: build first (npm run build)`);
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEDGER_')));
   const child = spawn(process.execPath, [CLI, ...args], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -22,7 +22,7 @@ export function startCommandLine(...args: string[]): { ended: Promise<Ended>; ki
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, out, err }));
   });
-  return { ended, kill: () => child.kill('SIGKILL') };
+  return { ended, kill: (signal = 'SIGKILL') => child.kill(signal) };
 }
 
 export function runCommandLine(...args: string[]): Promise<Ended> {

@@ -1,5 +1,5 @@
 /** What the program's exit code says. The table in docs/cli.md lists them. */
-import { isLedgerError, type LedgerError } from '#client';
+import { isLedgerError, type LedgerError, type Problem } from '#client';
 
 export const EXIT = {
   ok: 0,
@@ -19,6 +19,16 @@ export const EXIT = {
 /** How the command was used is wrong: said in one line, with exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** The ledger does not admit what an option or an argument of the command says; `problem` is its own word for it. */
+export class OptionRefused extends UsageError {
+  constructor(
+    message: string,
+    readonly problem: Problem,
+  ) {
+    super(message);
+  }
 }
 
 /** The stores of a data folder cannot be opened now. */
@@ -50,8 +60,10 @@ export function isBrokenPipe(error: unknown): boolean {
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (isLedgerError(error)) return `${error.code}: ${error.detail}${whatIsWrong(error.problem)}${whatToLookAt(error)}`;
-  return error.message.split('\n', 1)[0] ?? error.name;
+  return `${error.message.split('\n', 1)[0] ?? error.name}${codeOf(error) === 'IN_USE' ? OF_A_SERVER : ''}`;
 }
+
+const OF_A_SERVER = '; if a server has it, talk to that server with --url';
 
 /** What answers at the URL is no binding ledger, or none of this version. */
 function isOfAnotherServer(code: string): boolean {
@@ -70,12 +82,13 @@ function codeOf(error: Error): string | undefined {
 
 const SHOWN_ERRORS = 3;
 
-/** What is wrong where, in words: the first few of a problem's `errors`. */
+/** What is wrong where, in words: the first few of a problem's `errors`, where its detail does not say them already. */
 export function whatIsWrong(problem: unknown): string {
-  const { errors } = (problem ?? {}) as { errors?: unknown };
-  if (!Array.isArray(errors) || errors.length === 0) return '';
-  const shown = errors
-    .slice(0, SHOWN_ERRORS)
-    .map((error: { path?: string; message?: string }) => `${error.path ?? ''} ${error.message ?? ''}`.trim());
-  return ` (${shown.join('; ')}${errors.length > SHOWN_ERRORS ? '; …' : ''})`;
+  const { detail = '', errors } = (problem ?? {}) as { detail?: string; errors?: unknown };
+  if (!Array.isArray(errors)) return '';
+  const sentences = (errors as { path?: string; message?: string }[])
+    .filter(({ message }) => message === undefined || !detail.includes(message))
+    .map(({ path = '', message = '' }) => `${path} ${message}`.trim());
+  if (sentences.length === 0) return '';
+  return ` (${sentences.slice(0, SHOWN_ERRORS).join('; ')}${sentences.length > SHOWN_ERRORS ? '; …' : ''})`;
 }

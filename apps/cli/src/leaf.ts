@@ -1,5 +1,6 @@
 /** One command of the program: its options, and the session that it runs in. */
 import type { Command } from 'commander';
+import { inWordsOf } from './misuse.js';
 import { Output } from './output.js';
 import { addGlobalOptions, openSession, type Context, type GlobalOptions } from './session.js';
 
@@ -13,17 +14,22 @@ export function leaf(parent: Command, usage: string, description: string, { ownD
   });
 }
 
-/** The action of a command: opens the ledger, does it, and closes in order, whatever happened. */
-export function inSession<O>(handler: Handler<O>, { ownData = false } = {}): (...given: unknown[]) => Promise<void> {
+/** The action of a command: opens the ledger, does it, and closes in order, whatever happened. `begins`: there may be none yet. */
+export function inSession<O>(
+  handler: Handler<O>,
+  { ownData = false, begins = false } = {},
+): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
     const options = given.at(-2) as O;
     const args = given.slice(0, -2).filter((argument) => argument !== undefined) as string[];
     const globals = globalsOf(command, ownData);
-    const session = await openSession(globals, new Output(globals.json === true));
+    const session = await openSession(globals, new Output(globals.json === true), { begins });
     try {
       const code = await handler(session, args, options);
       if (typeof code === 'number') process.exitCode = code;
+    } catch (error) {
+      throw inWordsOf(command, error);
     } finally {
       await session.close();
     }

@@ -5,6 +5,14 @@ import { EXIT, exitCodeOf, isBrokenPipe } from './exit-codes.js';
 import { Output } from './output.js';
 import { createProgram } from './program.js';
 
+/** Commands that end in order listen for themselves. Any other ends here, and so does one that is told a second time. */
+function endWhenTold(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(EXIT.interrupted);
+    });
+}
+
 async function main(): Promise<void> {
   try {
     await createProgram().parseAsync();
@@ -20,4 +28,5 @@ async function main(): Promise<void> {
   }
 }
 
+endWhenTold();
 await main();

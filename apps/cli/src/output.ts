@@ -1,7 +1,7 @@
 /** What the program says: results on standard output, everything else on standard error. */
 import type { Writable } from 'node:stream';
 import { isLedgerError } from '#client';
-import { sentenceOf } from './exit-codes.js';
+import { OptionRefused, sentenceOf } from './exit-codes.js';
 import { details, Table, type Column } from './table.js';
 
 /** Rows, or lines of NDJSON, that are written together. */
@@ -53,7 +53,7 @@ export class Output {
 
   /** A listing that goes on for ever: each item is written when it comes. */
   async each<T>(items: AsyncIterable<T>, columns: readonly Column<T>[]): Promise<void> {
-    const table = new Table(columns);
+    const table = new Table(columns, { keepsItsWidths: true });
     for await (const item of items) await this.write(this.#text([item], table));
   }
 
@@ -69,7 +69,8 @@ export class Output {
   }
 
   error(error: unknown): void {
-    if (this.json && isLedgerError(error)) this.note(JSON.stringify({ error: error.problem }));
+    if (this.json && (isLedgerError(error) || error instanceof OptionRefused))
+      this.note(JSON.stringify({ error: error.problem }));
     else this.note(`ledger: ${sentenceOf(error)}`);
   }
 

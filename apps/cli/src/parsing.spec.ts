@@ -14,8 +14,8 @@ const refusal = (code: string, status: number, retryable = false) => new LedgerE
 describe('arguments', () => {
   it('takes JSON objects and nothing else', () => {
     expect(jsonObject('{"a":[1]}')).toEqual({ a: [1] });
-    for (const wrong of ['', '1', 'null', '[]', '{', '@/no/such/file'])
-      expect(() => jsonObject(wrong), wrong).toThrow(InvalidArgumentError);
+    for (const wrong of ['', '1', 'null', '[]', '{']) expect(() => jsonObject(wrong), wrong).toThrow(InvalidArgumentError);
+    expect(() => jsonObject('@/no/such/file')).toThrow(UsageError);
   });
 
   it('takes counts, lists, versions and filters', () => {
@@ -95,6 +95,10 @@ describe('exit codes', () => {
   it('says what went wrong in one line', () => {
     expect(sentenceOf(new Error('one\ntwo'))).toBe('one');
     expect(sentenceOf(refusal('NOT_BOUND', 404))).toBe('NOT_BOUND: why');
+    const errors = [{ path: '/a', message: 'must be b' }];
+    const malformed = { code: 'MALFORMED', status: 400, retryable: false, errors };
+    expect(sentenceOf(new LedgerError({ ...malformed, detail: '/a: must be b' }))).toBe('MALFORMED: /a: must be b');
+    expect(sentenceOf(new LedgerError({ ...malformed, detail: 'no' }))).toBe('MALFORMED: no (/a must be b)');
     expect(isBrokenPipe(Object.assign(new Error('x'), { code: 'EPIPE' }))).toBe(true);
     expect(isBrokenPipe(new Error('EPIPE'))).toBe(false);
   });
@@ -114,6 +118,13 @@ describe('tables', () => {
         { a: 'y', b: 0 },
       ]),
     ).toBe('longer  {"c":0}\ny       0\n');
+  });
+
+  it('have room beforehand for rows that come one by one', () => {
+    const columns = [['a', (cell: string) => cell, 4] as const, ['b', () => 1] as const];
+    const [alone, together] = [new Table<string>(columns, { keepsItsWidths: true }), new Table<string>(columns)];
+    expect([alone.text(['x']), alone.text(['xxxx'])]).toEqual(['a     b\nx     1\n', 'xxxx  1\n']);
+    expect(together.text(['x'])).toBe('a  b\nx  1\n');
   });
 
   it('cut long cells', () => {

@@ -12,6 +12,8 @@ import { addRecordDeletion } from './commands/records.js';
 import { addSubscriberCommands } from './commands/subscribers.js';
 import { addTransferCommands } from './commands/transfer.js';
 import { addGlobalOptions } from './session.js';
+// Not by way of '#server', which would load all of it.
+import { VERSION } from '../../server/src/version.js';
 
 const AFTER_HELP = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused by the ledger, 5 unavailable: try again,
@@ -21,6 +23,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused by the ledge
 export function createProgram(): Command {
   const program = new Command('ledger')
     .description('Which local record is which external id on which backend: a ledger of bindings.')
+    .version(VERSION, '--version', 'the version of this program')
     .enablePositionalOptions()
     .showHelpAfterError('(--help lists what there is)')
     .addHelpText('after', AFTER_HELP)

@@ -1,12 +1,18 @@
 /** The ledger that a command works on: a server elsewhere, or one of its own in this process on a data folder. */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { BindingLedgerClient, type ClientOptions, type RetryOptions } from '#client';
+import type { LedgerConfig } from '#runtime';
 import { sentenceOf, UsageError } from './exit-codes.js';
 import { Output } from './output.js';
 
 const DEFAULT_DATA_FOLDER = './data';
+/** What a data folder has that holds a ledger. */
+const LEDGER_FILE = 'ledger.sqlite';
+const MEMORY = ':memory:';
+/** As it stands in messages. */
+const URL_FORM = 'http://127.0.0.1:3000';
 
 export interface GlobalOptions {
   url?: string;
@@ -50,10 +56,12 @@ export function addGlobalOptions(command: Command, { data = true } = {}): Comman
   return command.addOption(new Option('--json', 'for scripts: JSON on standard output'));
 }
 
-export async function openSession(options: GlobalOptions, output: Output): Promise<Session> {
+/** `begins`: the command may be the first of a new ledger; any other would make an empty one of a slip of the pen, and find nothing. */
+export async function openSession(options: GlobalOptions, output: Output, { begins = false } = {}): Promise<Session> {
   const place = placeOf(options, process.env);
   const { onBehalfOf } = options;
-  if (place.url === undefined) return openEmbedded(place.folder, onBehalfOf, output);
+  if (place.url === undefined) return openEmbedded(place.folder, onBehalfOf, output, begins);
+  assertUrl(place.url, options.url === undefined ? 'LEDGER_URL' : '--url');
   const apiKey = options.apiKey ?? (process.env['LEDGER_API_KEY'] || undefined);
   const client = clientOf({ url: place.url, apiKey, onBehalfOf, retry: retrying(output) });
   return { client, output, where: place.url, close: () => Promise.resolve() };
@@ -76,15 +84,43 @@ function clientOf(options: ClientOptions): BindingLedgerClient {
   }
 }
 
+/** Said here, because the client does not know where the text came from. The text itself is not shown: it may hold a password. */
+function assertUrl(url: string, source: string): void {
+  if (!URL.canParse(url)) throw new UsageError(`${source} is not a URL: it looks like ${URL_FORM}`);
+  if (!['http:', 'https:'].includes(new URL(url).protocol))
+    throw new UsageError(`${source} begins with neither http:// nor https://: it looks like ${URL_FORM}`);
+  const { username, password } = new URL(url);
+  if (username !== '' || password !== '')
+    throw new UsageError(`${source} has a user or a password in it: leave them out, and give the key by LEDGER_API_KEY`);
+}
+
+/** Stores that are elsewhere have one, or will. */
+function hasLedger(folder: string, { eventStoreUrl }: LedgerConfig): boolean {
+  return eventStoreUrl !== undefined || existsSync(join(folder, LEDGER_FILE));
+}
+
+/** @throws {UsageError} where a command works on what there is, and there is nothing. */
+export function assertLedger(folder: string, config: LedgerConfig): void {
+  if (!hasLedger(folder, config)) throw new UsageError(whatIsMissing(folder));
+}
+
+function whatIsMissing(folder: string): string {
+  const missing = existsSync(folder) ? `there is no ledger in the folder ${folder}` : `there is no data folder ${folder}`;
+  return `${missing} (a new ledger begins with types put, models put or backends add)`;
+}
+
 /** The same server as elsewhere, so that there is one way for everything; only this process knows its port. */
-async function openEmbedded(folder: string, onBehalfOf: string | undefined, output: Output): Promise<Session> {
-  if (!existsSync(folder)) output.note(`a new ledger begins in ${folder}`);
+async function openEmbedded(folder: string, onBehalfOf: string | undefined, output: Output, begins: boolean): Promise<Session> {
   // Not before it is needed: a command that talks to a server elsewhere starts without it.
   const [{ createLogger, createServer }, { configFromEnvironment }] = await Promise.all([import('#server'), import('#runtime')]);
   const ledger = configFromEnvironment({ ...process.env, LEDGER_DATA: folder });
+  if (folder === MEMORY) throw new UsageError(`${MEMORY} is for a server: what a command writes there is gone when it ends`);
+  const isNew = !hasLedger(folder, ledger);
+  if (isNew && !begins) throw new UsageError(whatIsMissing(folder));
   const server = await createServer({ ledger, logger: createLogger('silent') });
   try {
     const client = clientOf({ url: await server.listen(0, '127.0.0.1'), onBehalfOf, retry: retrying(output) });
+    if (isNew) output.note(`a new ledger begins in ${folder}`);
     return { client, output, where: resolve(folder), close: () => server.close() };
   } catch (error) {
     await server.close();

@@ -1,6 +1,7 @@
 /** Short aligned tables for people. */
 
-export type Column<T> = readonly [title: string, value: (item: T) => unknown];
+/** `width`: of its cells as a rule, for a listing that is written line by line. */
+export type Column<T> = readonly [title: string, value: (item: T) => unknown, width?: number];
 
 /** Longer cells are cut, so that a row stays a line. `--json` has everything. */
 export const MAX_CELL_LENGTH = 64;
@@ -12,9 +13,10 @@ export class Table<T> {
   readonly #widths: number[];
   #headed = false;
 
-  constructor(columns: readonly Column<T>[]) {
+  /** `keepsItsWidths`: rows come one by one, and what is to come is not known when the first is written. */
+  constructor(columns: readonly Column<T>[], { keepsItsWidths = false } = {}) {
     this.#columns = columns;
-    this.#widths = columns.map(([title]) => title.length);
+    this.#widths = columns.map(([title, , width = 0]) => Math.max(title.length, keepsItsWidths ? width : 0));
   }
 
   /** The rows as text, below the header when they are the first. */

@@ -36,6 +36,8 @@ const AIRPORT_SYSTEMS = [
 
 /** The folder for the demonstration's ledger, emptied if an earlier demonstration made it; nobody else's is touched. */
 function freshFolder(folder: string): string {
+  if (folder === ':memory:')
+    throw new Error('LEDGER_DATA is :memory:, which is for a server; the demonstration leaves a folder: name one, or unset it');
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     if (!existsSync(join(folder, MARK)))
       throw new Error(`${folder} holds a ledger that is not the demonstration's: name another folder with LEDGER_DATA`);
@@ -115,7 +117,7 @@ function ledgerOf(client: BindingLedgerClient, systems: [string, System][], inde
 }
 
 async function main(): Promise<void> {
-  const folder = freshFolder(process.env['LEDGER_DATA'] ?? './data');
+  const folder = freshFolder(process.env['LEDGER_DATA']?.trim() || './data');
   const server = await createServer({ ledger: { data: folder }, logger: createLogger('warn') });
   try {
     const client = new BindingLedgerClient({ url: await server.listen(0, '127.0.0.1') });

@@ -19,7 +19,10 @@ export class ConfigurationError extends Error {
 /** @throws {ConfigurationError} */
 export function serverEnvironment(environment: NodeJS.ProcessEnv): ServerEnvironment {
   const host = filled(environment['HOST']) ?? LOOPBACK;
-  if (!isLoopback(host) && filled(environment['LEDGER_INSECURE']) !== 'true') {
+  const insecure = filled(environment['LEDGER_INSECURE']);
+  if (insecure !== undefined && insecure !== 'true')
+    throw new ConfigurationError(`LEDGER_INSECURE is true or nothing, not ${JSON.stringify(insecure)}`);
+  if (!isLoopback(host) && insecure === undefined) {
     throw new ConfigurationError(
       `HOST ${host} can be reached by others, and there are no API keys: use 127.0.0.1, or set LEDGER_INSECURE=true where something else keeps others away`,
     );

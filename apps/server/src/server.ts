@@ -26,6 +26,7 @@ import { refuseUnreadable } from './http/unreadable-requests.js';
 import { NestLogger } from './logging.js';
 import { Metrics } from './metrics.js';
 import { createDocument } from './openapi/document.js';
+import { commandsOnOneLine } from './openapi/examples.js';
 import { ServerModule } from './server.module.js';
 
 /** A connection on which nothing happens for so long is closed. */
@@ -108,10 +109,19 @@ async function serve(app: NestFastifyApplication, fastify: FastifyInstance): Pro
   app.useGlobalFilters(new ProblemFilter(routes));
   const document = createDocument(app);
   routes.learn(document);
-  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'openapi.json' });
+  serveDocumentation(app, fastify, document);
   await app.init();
   await fastify.ready();
   return document;
+}
+
+function serveDocumentation(app: NestFastifyApplication, fastify: FastifyInstance, document: OpenAPIObject): void {
+  SwaggerModule.setup('docs', app, document, {
+    jsonDocumentUrl: 'openapi.json',
+    swaggerOptions: { requestInterceptor: commandsOnOneLine },
+  });
+  // The address that the server says at its start is the one that people open first; a proxy may have put it below a path.
+  fastify.get('/', (_request, reply) => reply.redirect('docs'));
 }
 
 /** What holds for every request, whatever its route. */

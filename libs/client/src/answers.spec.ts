@@ -140,3 +140,22 @@ test('a listing as of the past has no pages: a loop reads the stream', async () 
   expect(await collect(partners().bindings({ asOf: 'revision:7', state: 'bound' }))).toEqual(items);
   expect(server.requests.map(({ query }) => query)).toEqual([{ asOf: 'revision:7', state: 'bound' }]);
 });
+
+test('an error of a validation says what is wrong where, unless its detail does already', async () => {
+  const errors = ['/a', '/b', '/c', '/d'].map((path) => ({ path, message: `wrong ${path}` }));
+  server.reply(
+    problem(400, 'MALFORMED', { detail: 'the body is not well formed', errors }),
+    problem(400, 'MALFORMED', { detail: '/a: wrong /a', errors: errors.slice(0, 1) }),
+    problem(400, 'MALFORMED', { detail: 'of somebody else', errors: [null, 'text', { path: 1 }] }),
+  );
+  const messages = [];
+  for (let call = 0; call < 3; call += 1) {
+    const error: unknown = await client.backends.get('x').catch((reason: unknown) => reason);
+    messages.push((error as Error).message.replace(/ \(GET .*$/, ''));
+  }
+  expect(messages).toEqual([
+    'the body is not well formed: /a wrong /a; /b wrong /b; /c wrong /c; …',
+    '/a: wrong /a',
+    'of somebody else',
+  ]);
+});

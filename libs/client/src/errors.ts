@@ -91,6 +91,9 @@ export interface LedgerErrorContext {
 /** Statuses that a proxy answers while the ledger is away; a problem document says for itself whether it is retryable. */
 const RETRYABLE_STATUSES = new Set([429, 502, 503, 504]);
 
+/** Of a validation, so many stand in the message; `problem.errors` has them all. */
+const SHOWN_ERRORS = 3;
+
 /** What a call throws, except that an aborted call throws its signal's reason. Messages never hold keys, passwords or bodies. */
 export class LedgerError extends Error {
   override readonly name = 'LedgerError';
@@ -112,7 +115,7 @@ export class LedgerError extends Error {
   constructor(problem: Problem, context: LedgerErrorContext = {}) {
     const { request, retryAfterMs, cause } = context;
     super(
-      `${problem.detail} (${request === undefined ? '' : `${request}: `}${problem.code})`,
+      `${problem.detail}${whatIsWrong(problem)} (${request === undefined ? '' : `${request}: `}${problem.code})`,
       cause === undefined ? undefined : { cause },
     );
     this.code = problem.code;
@@ -127,6 +130,20 @@ export class LedgerError extends Error {
   static local(code: LedgerErrorCode, detail: string, context: LedgerErrorContext & { retryable?: boolean } = {}): LedgerError {
     return new LedgerError({ status: 0, detail, code, retryable: context.retryable ?? false }, context);
   }
+}
+
+/** The first few of `errors`, where the detail does not say them already. An answer of another server may have anything there. */
+function whatIsWrong({ detail, errors }: { detail: string; errors?: unknown }): string {
+  if (!Array.isArray(errors)) return '';
+  const sentences = (errors as unknown[]).flatMap((each) => {
+    const { path, message } = (each ?? {}) as { path?: unknown; message?: unknown };
+    return typeof message !== 'string' || detail.includes(message)
+      ? []
+      : [`${typeof path === 'string' ? path : ''} ${message}`.trim()];
+  });
+  if (sentences.length === 0) return '';
+  const shown = sentences.slice(0, SHOWN_ERRORS).join('; ');
+  return `: ${shown}${sentences.length > SHOWN_ERRORS ? '; …' : ''}`;
 }
 
 /** Whether a caught value is a `LedgerError`, and, when a code is given, one with that code. */

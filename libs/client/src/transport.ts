@@ -206,7 +206,7 @@ function bodyOf(response: Response, request: string, type = NDJSON): ReadableStr
 }
 
 function baseOf(url: string | URL): string {
-  if (!URL.canParse(String(url))) throw new TypeError('url: not a URL');
+  if (!URL.canParse(String(url))) throw new TypeError('url: not a URL, such as http://127.0.0.1:3000');
   const parsed = new URL(url);
   if (!['http:', 'https:'].includes(parsed.protocol)) throw new TypeError('url: only http and https');
   // Not shown: the message would carry the password.

@@ -72,7 +72,10 @@ export interface CommandError {
   [member: string]: unknown;
 }
 
-/** The result of one line, as the API sends it. `line` counts the request's lines from 1. */
+/**
+ * The result of one line, as the API sends it. `line` counts the request's lines from 1. Either kind names the members of the other,
+ * so that a loop can take them apart at once: `for await (const { outcome, error } of …)`.
+ */
 export type CommandAnswer =
   | {
       line: number;
@@ -83,7 +86,15 @@ export type CommandAnswer =
       revision: number;
       error?: undefined;
     }
-  | { line: number; error: CommandError };
+  | {
+      line: number;
+      error: CommandError;
+      outcome?: undefined;
+      binding?: undefined;
+      bindings?: undefined;
+      displaced?: undefined;
+      revision?: undefined;
+    };
 
 /** The result of one command: `line` counts the commands of the whole stream from 1, and `command` is the one given. */
 export type CommandResult<C extends Command = Command> = CommandAnswer & { command: C };

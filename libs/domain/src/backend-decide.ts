@@ -64,6 +64,8 @@ export function decideRegistration(
   }
   const { id, type } = command;
   const before = { name: id, location: '', version: null, username: null, settings: {}, secretNames: [] };
+  if (circumstances.type === undefined)
+    return refuse('BACKEND_TYPE_NOT_FOUND', `there is no backend type ${JSON.stringify(type)}`);
   const described = describe(before, { ...command, settings: command.settings ?? {} }, circumstances);
   if (isRefusal(described)) return described;
   const registered: BackendEvent = { type: 'BackendRegistered', data: { id, type, ...described.description } };

@@ -19,6 +19,11 @@ const PERMISSION_DENIED = 7;
 /** The call never left this process: there was no connection to send it on. */
 const NEVER_SENT = /No connection established|Name resolution failed|Failed to discover/;
 
+/** Whether there was nobody to ask: no connection came about. */
+export function isUnreachable(error: unknown): boolean {
+  return NEVER_SENT.test(reasonOf(error));
+}
+
 export function isDenied(error: unknown): boolean {
   if (error instanceof EventStoreError) return isDenied(error.cause);
   const code = codeOf(error);

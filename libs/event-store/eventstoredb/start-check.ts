@@ -4,11 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EventStoreError, type RecordedEvent } from '#event-store';
 import { serializeAppend } from '../src/arguments.js';
 import type { Appends } from './appends.js';
-import { followerSentence, isDenied, isNotLeader, reasonOf } from './errors.js';
+import { followerSentence, isDenied, isNotLeader, isUnreachable, reasonOf } from './errors.js';
 import { collect, onLeader } from './reads.js';
 import { toRecorded } from './recorded.js';
 
 const MAX_CHECK_MS = 7_000;
+/** How gRPC puts it when there is no connection; what stands between is the reason. */
+const UNCONNECTED = /^No connection established\. Last error: (?:Error: )?(.+?)\. Resolution note:/;
 /** Not behind any prefix that is followed. */
 const STREAM = 'startchecks';
 
@@ -89,5 +91,7 @@ function sentenceOf(error: unknown, hosts: string): string {
   }
   if (isNotLeader(cause))
     return `${followerSentence(cause, `The node at ${hosts}`)}; name the leader, or all nodes of the cluster`;
-  return `The event store at ${hosts} cannot be used: ${reasonOf(cause)}`;
+  const reason = reasonOf(cause);
+  const question = isUnreachable(cause) ? ' (is the node running, and are host and port right?)' : '';
+  return `The event store at ${hosts} cannot be used: ${UNCONNECTED.exec(reason)?.[1] ?? reason}${question}`;
 }

@@ -38,7 +38,7 @@ describe('a second process', () => {
     const first = new Program(writer, folder);
     await first.line();
     const second = new Program(writer, folder);
-    expect(await second.rest()).toEqual([expect.stringMatching(/^EventStoreError IN_USE: .* --url/)]);
+    expect(await second.rest()).toEqual([expect.stringMatching(/^EventStoreError IN_USE: .* is in use: stop what has it open/)]);
     expect(await second.ended).toEqual({ code: 3, signal: null, stderr: '' });
     await expect(openInThread(folder)).rejects.toMatchObject({
       name: 'EventStoreError',

@@ -61,11 +61,21 @@ export class Generations {
     if (known !== undefined && this.isYoung(known)) return known;
     const readAt = this.clock();
     const pointer = await this.pointer(ledger);
-    if (pointer === undefined) return undefined;
+    return pointer === undefined ? undefined : this.learn(ledger, { generation: pointer.current, readAt });
+  }
+
+  /** What was answered from last is relied on from now on, so that no lookup after it sees an older state. Answers the newest that is known. */
+  learn(ledger: LedgerName, read: KnownGeneration): KnownGeneration {
+    const key = ledgerKey(ledger);
+    const known = this.known.get(key);
+    if (known !== undefined && known.readAt > read.readAt) return known;
     if (this.known.size >= MAX_KNOWN_LEDGERS) this.known.clear();
-    const read = { generation: pointer.current, readAt };
     this.known.set(key, read);
     return read;
+  }
+
+  now(): number {
+    return this.clock();
   }
 
   isYoung({ readAt }: KnownGeneration): boolean {

@@ -86,6 +86,7 @@ export class StepwiseLookup {
   /** From the documents and the stream's tail after their checkpoint, as a writer does: always possible, but it reads more. */
   private async settled(ledger: LedgerName, keys: LookupKeys): Promise<FoundBindings> {
     for (let look = 0; look < MAX_SETTLED_LOOKS; look += 1) {
+      const readAt = this.generations.now();
       const generation = (await this.generations.pointer(ledger))?.current;
       if (generation === undefined) return NOTHING;
       const before = await this.generations.document(ledger, generation);
@@ -100,8 +101,9 @@ export class StepwiseLookup {
       const head = tail.at(-1)?.revision ?? before.checkpoint;
       if (head < after.applying) continue;
       const found = await this.advanced(ledger, generation, bindings, tail, keys);
-      if (found !== undefined && (await this.generations.pointer(ledger))?.current === generation)
-        return { bindings: found, revision: head };
+      if (found === undefined || (await this.generations.pointer(ledger))?.current !== generation) continue;
+      this.generations.learn(ledger, { generation, readAt });
+      return { bindings: found, revision: head };
     }
     throw tooSlow(ledger);
   }

@@ -104,8 +104,8 @@ async function openDistributed(eventStoreUrl: string, mongodbUrl: string, config
   ]);
   const opened: Closable[] = [store, mongo].flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   try {
-    if (store.status === 'rejected') throw store.reason;
-    if (mongo.status === 'rejected') throw mongo.reason;
+    if (store.status === 'rejected') throw named('EVENTSTORE_URL', store.reason);
+    if (mongo.status === 'rejected') throw named('MONGODB_URL', mongo.reason);
     const stores = await openInMongo(store.value, mongo.value, new StreamNames(streamPrefix), opened);
     // Each of them holds the connection for itself.
     await mongo.value.close();
@@ -114,6 +114,12 @@ async function openDistributed(eventStoreUrl: string, mongodbUrl: string, config
     await closeAll(opened.toReversed());
     throw error;
   }
+}
+
+/** Whoever reads what is wrong learns which setting it is about. The error stays the same one, with its class and its code. */
+function named(variable: string, reason: unknown): unknown {
+  if (reason instanceof Error) reason.message = `${variable}: ${reason.message}`;
+  return reason;
 }
 
 /** The read model and the vault in a database. `opened` gets what is to be closed when something goes wrong. */

@@ -11,7 +11,7 @@ const MAX_KNOWN_DIGESTS = 4_000;
 export const digestBody = z.strictObject({
   ledger: z.string().max(MAX_NAME).optional(),
   revision: z.int().min(-1),
-  hash: z.string().regex(HASH, 'is a SHA-256 in hexadecimal'),
+  hash: z.string().regex(HASH, 'must be a SHA-256 in hexadecimal'),
   at: z.string().max(40).optional(),
 });
 

@@ -106,7 +106,7 @@ const moveLine = z
 
 export const commandLine = z
   .discriminatedUnion('op', [bindLine, syncLine, changeDataLine, unbindLine, moveLine])
-  .meta({ id: 'Command', description: 'One line of a bulk stream.' });
+  .meta({ id: 'Command', description: 'One line of a bulk stream; `op` says what it does.' });
 
 const ADMISSIONS: Readonly<Record<string, ((input: object) => Command | undefined) | undefined>> = Object.assign(
   Object.create(null),

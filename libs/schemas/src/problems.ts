@@ -38,9 +38,27 @@ function problemsOfIssue(issue: Issue): Problem[] {
 }
 
 function messageOf(issue: Issue): string {
-  if (issue.code === 'invalid_type') return `${issue.expected} expected`;
-  if (issue.code === 'invalid_value') return `one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')} expected`;
+  if (issue.code === 'invalid_type') return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+  if (issue.code === 'invalid_value') return `must be ${oneOf(issue.values)}`;
+  // A union of which no member was chosen: it is told apart by one field, which is missing or has none of its values.
+  if (issue.code === 'invalid_union' && 'options' in issue && issue.options !== undefined)
+    return `must be ${oneOf(issue.options)}`;
   return cut(issue.message, MAX_MESSAGE_LENGTH);
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'a string',
+  int: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a JSON object',
+  record: 'a JSON object',
+};
+
+function oneOf(values: readonly unknown[]): string {
+  const listed = values.map((value) => JSON.stringify(value)).join(', ');
+  return values.length === 1 ? listed : `one of ${listed}`;
 }
 
 /** JSON Pointer (RFC 6901). */

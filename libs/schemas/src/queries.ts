@@ -34,7 +34,7 @@ const atLeast = z
   .transform((text, context): number | 'head' => {
     if (text === 'head') return 'head';
     if (REVISION_TEXT.test(text)) return Number(text);
-    context.issues.push({ code: 'custom', message: 'is a revision or "head"', input: text });
+    context.issues.push({ code: 'custom', message: 'must be a revision or "head"', input: text });
     return z.NEVER;
   })
   .meta({
@@ -119,7 +119,7 @@ const acrossAtLeast = z
     const parts = text.split(',', MAX_AWAITED_LEDGERS + 1);
     const ledgers = parts.map(awaitedLedger).filter((ledger) => ledger !== undefined);
     if (ledgers.length === parts.length && parts.length <= MAX_AWAITED_LEDGERS) return ledgers;
-    const message = `is a list of at most ${MAX_AWAITED_LEDGERS} "<backend>/<model>@<revision>", with commas between them`;
+    const message = `must be a list of at most ${MAX_AWAITED_LEDGERS} "<backend>/<model>@<revision>", with commas between them`;
     context.issues.push({ code: 'custom', message, input: text });
     return z.NEVER;
   })

@@ -29,8 +29,6 @@ function parsedBy<T>(parse: (value: unknown) => Parsed<T>, code: RefusalCode, do
     .meta(documentation);
 }
 
-const ID_EXAMPLE = 'guestorder:145000008';
-
 /** Record ids, external ids and binding ids. */
 export const idSchema = parsedBy(parseId, 'INVALID_ID', {
   anyOf: [
@@ -39,7 +37,6 @@ export const idSchema = parsedBy(parseId, 'INVALID_ID', {
   ],
   description:
     'An id: a string of at most 512 bytes of UTF-8, compared byte by byte; safe integers are taken as their decimal digits.',
-  example: ID_EXAMPLE,
 });
 
 /** An id as it stands in a path or query. */
@@ -48,14 +45,13 @@ export const idTextSchema = parsedBy(parseId, 'INVALID_ID', {
   minLength: 1,
   maxLength: 512,
   description: 'An id, percent-encoded.',
-  example: ID_EXAMPLE,
 });
 
 export const syncDateSchema = parsedBy(parseInstant, 'INVALID_SYNC_DATE', {
   type: 'string',
   format: 'date-time',
-  description: 'When it was synchronized: ISO 8601 with zone, at most 5 minutes ahead of the clock.',
-  example: '2026-03-03T09:30:00+01:00',
+  description:
+    'When it was synchronized: ISO 8601 with zone, such as `2026-03-03T09:30:00+01:00`, at most 5 minutes ahead of the clock.',
 });
 
 /** `null` means none. */
@@ -67,8 +63,7 @@ export const optionalSyncDateSchema = parsedBy<string | null>(
     format: 'date-time',
     nullable: true,
     description:
-      'When it was synchronized: ISO 8601 with zone. Absent means now, when an external id is given; `null` means none.',
-    example: '2026-03-03T09:30:00+01:00',
+      'When it was synchronized: ISO 8601 with zone, such as `2026-03-03T09:30:00+01:00`. Absent means now, when an external id is given; `null` means none.',
   },
 );
 
@@ -76,16 +71,14 @@ export const optionalSyncDateSchema = parsedBy<string | null>(
 export const instantSchema = parsedBy(parseInstant, 'MALFORMED', {
   type: 'string',
   format: 'date-time',
-  description: 'ISO 8601 with zone.',
-  example: '2026-03-03T09:30:00Z',
+  description: 'ISO 8601 with zone, such as `2026-03-03T09:30:00Z`.',
 });
 
 export const dataSchema = parsedBy(parseData, 'INVALID_DATA', {
   type: 'object',
   additionalProperties: true,
   description:
-    'JSON merge patch (RFC 7396) of what only the backend knows: at most 64 KiB, 16 deep, no key that begins with `$` or contains `.`.',
-  example: { group: 'retail' },
+    'JSON merge patch (RFC 7396) of what only the backend knows, such as `{"group": "retail"}`: at most 64 KiB, 16 deep, no key that begins with `$` or contains `.`.',
 });
 
 /** Any JSON object, where another rule says what it may hold. */
@@ -123,14 +116,16 @@ export function countTextSchema(least: number, most: number, documentation: Reco
     .transform((text, context): number => {
       const count = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
       if (count >= least && count <= most) return count;
-      context.issues.push({ code: 'custom', message: `is a whole number from ${least} to ${most}`, input: text });
+      context.issues.push({ code: 'custom', message: `must be a whole number from ${least} to ${most}`, input: text });
       return z.NEVER;
     })
     .meta({ type: 'integer', minimum: least, maximum: most, ...documentation });
 }
 
+/** No enumeration, which the description of the API would list as values of a boolean: texts, which those are not. */
 export const flagTextSchema = z
-  .enum(['true', 'false'])
+  .string()
+  .refine((text) => text === 'true' || text === 'false', 'must be true or false')
   .transform((text) => text === 'true')
   .meta({ type: 'boolean' });
 
@@ -145,11 +140,11 @@ export const asOfSchema = z
     if (revision !== undefined) return { revision: Number(revision) };
     const instant = parseInstant(text);
     if (instant.problem === undefined) return { at: instant.value };
-    context.issues.push({ code: 'custom', message: 'is an instant (ISO 8601 with zone) or "revision:<n>"', input: text });
+    context.issues.push({ code: 'custom', message: 'must be an instant (ISO 8601 with zone) or "revision:<n>"', input: text });
     return z.NEVER;
   })
   .meta({
     type: 'string',
-    description: 'Answer as it was at this instant (ISO 8601 with zone), or after this revision of the ledger (`revision:<n>`).',
-    example: '2026-03-03T09:30:00Z',
+    description:
+      'Answer as it was at this instant (ISO 8601 with zone, such as `2026-03-03T09:30:00Z`), or after this revision of the ledger (`revision:<n>`).',
   });

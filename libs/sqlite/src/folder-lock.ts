@@ -49,7 +49,7 @@ function takeLock(folder: string): SqliteDatabase {
 function inUse(folder: string, cause: unknown): SqliteError {
   return new SqliteError(
     'IN_USE',
-    `The data folder ${folder} is in use by a running ledger: talk to that server with --url, stop it first, or choose another folder`,
+    `The data folder ${folder} is in use: stop what has it open, or name another folder with LEDGER_DATA`,
     { cause },
   );
 }

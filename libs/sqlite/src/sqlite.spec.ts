@@ -179,7 +179,7 @@ describe('the lock on a folder', () => {
     const first = new Program(holder, folder);
     expect(await first.line()).toBe('held');
     const second = new Program(holder, folder);
-    expect(await second.line()).toMatch(/^IN_USE: .*--url/);
+    expect(await second.line()).toMatch(/^IN_USE: .* is in use: stop what has it open/);
     expect((await second.ended).code).toBe(0);
     expect(errorOf(() => lockFolder(folder))).toMatchObject({ code: 'IN_USE', message: expect.stringContaining(folder) });
     await first.kill();

@@ -280,7 +280,7 @@ describe('what is not described', () => {
   });
 
   it('is refused: routes, and methods of routes', async () => {
-    for (const path of ['/', '/v2/backends', '/v1', '/v1/backend', `${LEDGER_PATH}/none`, '/v1/backends/'])
+    for (const path of ['/v2/backends', '/v1', '/v1/backend', `${LEDGER_PATH}/none`, '/v1/backends/'])
       expect((await server.get(path)).body, path).toMatchObject({ status: 404, code: 'ROUTE_NOT_FOUND', retryable: false });
     const { status, headers, body } = await server.delete(`${LEDGER_PATH}/lookup`);
     expect([status, headers['allow'], headers['content-type']]).toEqual([405, 'POST', 'application/problem+json; charset=utf-8']);

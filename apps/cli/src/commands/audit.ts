@@ -1,12 +1,13 @@
 /** For auditors: digests to keep, verification, ledgers as files. */
 import type { Command } from 'commander';
-import { openAuditor, type Auditor } from '../audit/auditor.js';
+import { configOf, openAuditor, type Auditor } from '../audit/auditor.js';
 import { exportLedger, importLedger, verifyFile } from '../audit/ledger-files.js';
 import { verify, type VerifyOptions } from '../audit/verify.js';
 import { EXIT, UsageError } from '../exit-codes.js';
+import { isLedgerError } from '#client';
 import { globalsOf, leaf } from '../leaf.js';
 import { Output } from '../output.js';
-import { placeOf } from '../session.js';
+import { assertLedger, placeOf } from '../session.js';
 import { untilInterrupted } from '../interruption.js';
 
 type Work<O> = (output: Output, args: string[], options: O, signal: AbortSignal) => Promise<number>;
@@ -53,15 +54,31 @@ function addFileCommands(program: Command): void {
   leaf(program, 'import-ledger <file>', 'put an exported ledger into the stores, as it was; its backend and model must be there')
     .option('--resume', 'go on with an import of this file that was stopped')
     .action(
-      interruptible<{ resume?: true; url?: string; data?: string }>((output, [file = ''], { resume, ...globals }, signal) => {
-        const place = placeOf(globals, process.env);
-        if (place.url !== undefined)
-          throw new UsageError(
-            'import-ledger works on the stores themselves: name a data folder with --data, or the stores by their variables',
-          );
-        return importLedger(output, file, place.folder, { resume: resume === true, signal });
-      }),
+      interruptible<{ resume?: true; url?: string; data?: string }>(
+        async (output, [file = ''], { resume, ...globals }, signal) => {
+          const place = placeOf(globals, process.env);
+          if (place.url !== undefined)
+            throw new UsageError(
+              'import-ledger works on the stores themselves: name a data folder with --data, or the stores by their variables',
+            );
+          assertLedger(place.folder, await configOf(place.folder));
+          return withAdvice(output, () => importLedger(output, file, place.folder, { resume: resume === true, signal }));
+        },
+      ),
     );
+}
+
+const MISSING: ReadonlySet<string> = new Set(['BACKEND_NOT_FOUND', 'MODEL_NOT_FOUND', 'BACKEND_TYPE_NOT_FOUND']);
+
+/** A file has the events of its ledger alone: what they refer to is somebody's to register. */
+async function withAdvice(output: Output, work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isLedgerError(error) && MISSING.has(error.code) && !output.json)
+      output.note('register its type, model and backend under the same names first (docs/cli.md, Ledgers as files)');
+    throw error;
+  }
 }
 
 function audited<O>(

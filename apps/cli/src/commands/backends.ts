@@ -35,6 +35,9 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
+/** With a backend, as with its type and its models, a ledger begins. */
+const BEGINS = { begins: true };
+
 interface ChangeOptions extends PasswordOptions {
   name?: string;
   location?: string;
@@ -97,7 +100,7 @@ function addWrites(backends: Command): void {
           ...(await changeOf(options)),
         });
         await output.answer(backend, membersOf(backend));
-      }),
+      }, BEGINS),
     );
   withSettings(leaf(backends, 'change <backend>', 'change a backend'))
     .option('--location <url>', 'where it is')

@@ -55,7 +55,7 @@ async function showEvents(context: Context, [backend, model]: string[], options:
   }
   const filter: EventFilter = { backend, model, type, recordId: record, cause, direction, actor, correlationId };
   const { client, output } = context;
-  if (follow) return followEvents(context, filter, { after: after ?? from, limit });
+  if (follow) return followEvents(context, filter, { after, from, limit });
   await output.rows(pagesFrom(client, filter, after ?? 'start', limit), ACROSS_COLUMNS);
   return EXIT.ok;
 }
@@ -95,8 +95,9 @@ async function* pagesFrom(
 async function followEvents(
   { client, output, where }: Context,
   filter: EventFilter,
-  { after, limit = Number.POSITIVE_INFINITY }: { after?: string; limit?: number },
+  { after: given, from, limit = Number.POSITIVE_INFINITY }: Pick<EventsOptions, 'after' | 'from' | 'limit'>,
 ): Promise<number> {
+  const after = given ?? from;
   // What is wrong with the request, or with the server's address, is said now; later it is tried for ever.
   let position = (await client.events(filter, { after, limit: 1 })).nextPosition;
   if (after !== undefined) position = after;
@@ -110,13 +111,14 @@ async function followEvents(
     });
     await output.each(limited(events, limit), ACROSS_COLUMNS);
     if (!signal.aborted) return EXIT.ok;
-    sayWhere(output, position);
+    sayWhere(output, position, from);
     return EXIT.interrupted;
   });
 }
 
-function sayWhere(output: Output, position: string): void {
-  output.note(`stopped; the same command with --after ${position} goes on from there`);
+function sayWhere(output: Output, position: string, from: string | undefined): void {
+  const instead = from === undefined ? '' : ` in place of --from ${from}`;
+  output.note(`stopped; the same command with --after ${position}${instead} goes on from there`);
 }
 
 async function* limited<T>(items: AsyncIterable<T>, limit: number): AsyncGenerator<T> {

@@ -19,6 +19,9 @@ const MODEL_COLUMNS: Column<Model>[] = [
   ['indexes', ({ indexes }) => indexes.join(' ')],
 ];
 
+/** With these a ledger begins. */
+const BEGINS = { begins: true };
+
 interface TypeOptions {
   label?: string;
   version?: SelectableVersion[];
@@ -58,7 +61,7 @@ function addTypes(types: Command): void {
       inSession<TypeOptions>(async ({ client, output }, [type = ''], { label, version: versions, settingsSchema }) => {
         const put = await client.backendTypes.put(type, { label, versions, settingsSchema });
         await output.answer(put, membersOfType(put));
-      }),
+      }, BEGINS),
     );
 }
 
@@ -96,6 +99,7 @@ function addModels(models: Command): void {
           const model = await client.models.put(name, request);
           await output.answer(model, membersOf(model));
         },
+        BEGINS,
       ),
     );
 }

@@ -1,6 +1,14 @@
 /** How bindings and events are shown to people. */
 import type { Binding, LedgerEvent } from '#client';
+import { BINDING_EVENT_TYPES } from '#domain';
 import type { Column } from '../table.js';
+
+/** An instant, to the millisecond. */
+const INSTANT_WIDTH = '2026-01-01T00:00:00.000Z'.length;
+/** Most ids are no longer. */
+const ID_WIDTH = 12;
+const LEDGER_WIDTH = 24;
+const EVENT_WIDTH = Math.max(...BINDING_EVENT_TYPES.map((type) => type.length));
 
 export const BINDING_COLUMNS: Column<Binding>[] = [
   ['record', ({ recordId }) => recordId],
@@ -13,16 +21,16 @@ export const BINDING_COLUMNS: Column<Binding>[] = [
 
 export const EVENT_COLUMNS: Column<LedgerEvent>[] = [
   ['revision', ({ revision }) => revision],
-  ['at', ({ at }) => at],
-  ['event', ({ type }) => type],
-  ['record', (event) => ('recordId' in event ? event.recordId : undefined)],
-  ['external id', (event) => ('externalId' in event ? event.externalId : undefined)],
+  ['at', ({ at }) => at, INSTANT_WIDTH],
+  ['event', ({ type }) => type, EVENT_WIDTH],
+  ['record', (event) => ('recordId' in event ? event.recordId : undefined), ID_WIDTH],
+  ['external id', (event) => ('externalId' in event ? event.externalId : undefined), ID_WIDTH],
   ['actor', ({ actor }) => actor],
 ];
 
 /** Events of many ledgers. */
 export const ACROSS_COLUMNS: Column<LedgerEvent>[] = [
-  ['ledger', ({ backend, model }) => `${backend}/${model}`],
+  ['ledger', ({ backend, model }) => `${backend}/${model}`, LEDGER_WIDTH],
   ...EVENT_COLUMNS,
 ];
 

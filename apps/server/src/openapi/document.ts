@@ -5,10 +5,14 @@ import type { z } from 'zod';
 import { commandLine, problemAnswer } from '#schemas';
 import { EVENT_STREAM } from '../feed/event-stream.js';
 import { NDJSON } from '../http/body-parsers.js';
+import { VERSION } from '../version.js';
+import { BODY_EXAMPLES, PATH_EXAMPLES } from './examples.js';
 
 type OperationObject = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
-const VERSION = '1';
+const DESCRIPTION =
+  'Which local record is known as what on which other system: recorded as events, answered from a read model. ' +
+  'This description as JSON: [/openapi.json](/openapi.json). What is filled in below works on what `npm run demo` leaves.';
 const EVENT_BLOCKS = {
   type: 'string',
   description:
@@ -18,12 +22,17 @@ const EVENT_BLOCKS = {
 export function createDocument(app: INestApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Binding ledger')
-    .setDescription('Which local record is known as what on which other system: recorded as events, answered from a read model.')
+    .setDescription(DESCRIPTION)
     .setVersion(VERSION)
+    .addServer('/', 'The server that this description comes from.')
     .build();
   const document = SwaggerModule.createDocument(app, config, { operationIdFactory: operationId });
   addComponents(document, problemAnswer, commandLine);
-  for (const operation of operationsOf(document)) correct(operation);
+  for (const [call, operation] of operationsOf(document)) {
+    correct(operation);
+    addExamples(call, operation);
+  }
+  addMissingTypes(document);
   return document;
 }
 
@@ -48,15 +57,41 @@ function hasDefault(schema: object | undefined): boolean {
   return schema !== undefined && 'default' in schema;
 }
 
-function operationsOf({ paths }: OpenAPIObject): OperationObject[] {
-  return Object.values(paths).flatMap(({ get, put, post, patch, delete: remove }) =>
-    [get, put, post, patch, remove].filter((operation) => operation !== undefined),
+const METHODS = ['get', 'put', 'post', 'patch', 'delete'] as const;
+
+/** Each with its method and path. */
+function operationsOf({ paths }: OpenAPIObject): [call: string, OperationObject][] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    METHODS.flatMap((method): [string, OperationObject][] => {
+      const operation = item[method];
+      return operation === undefined ? [] : [[`${method} ${path}`, operation]];
+    }),
   );
 }
 
+function addExamples(call: string, { parameters = [], requestBody }: OperationObject): void {
+  for (const parameter of parameters) {
+    const example = 'in' in parameter && parameter.in === 'path' ? PATH_EXAMPLES[parameter.name] : undefined;
+    if (example !== undefined && 'in' in parameter) parameter.example = example;
+  }
+  const example = BODY_EXAMPLES[call];
+  if (example === undefined || requestBody === undefined || !('content' in requestBody)) return;
+  for (const content of Object.values(requestBody.content)) content.example = example;
+  if (Object.keys(example).length === 0) requestBody.required = false;
+}
+
+/** OpenAPI 3.0 lets only a schema with a type be `nullable`; the generator leaves it out where it refers to another schema. */
+function addMissingTypes(part: unknown): void {
+  if (typeof part !== 'object' || part === null) return;
+  const schema = part as { nullable?: unknown; type?: unknown; allOf?: unknown };
+  if (schema.nullable === true && schema.type === undefined && schema.allOf !== undefined) schema.type = 'object';
+  for (const member of Object.values(part)) addMissingTypes(member);
+}
+
+/** Generators of clients make a name of it, in which no dot may be. */
 function operationId(controller: string, method: string): string {
   const area = controller.replace(/Controller$/, '');
-  return `${area.charAt(0).toLowerCase()}${area.slice(1)}.${method}`;
+  return `${area.charAt(0).toLowerCase()}${area.slice(1)}_${method}`;
 }
 
 /** Schemas that routes only refer to. */

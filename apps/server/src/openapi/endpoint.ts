@@ -121,8 +121,7 @@ const WRITE_HEADERS = [
   ApiHeader({
     name: 'If-Match',
     required: false,
-    description: 'The version that the binding must have, in quotation marks.',
-    example: '"3"',
+    description: 'The version that the binding must have, in quotation marks, such as `"3"`.',
   }),
 ];
 

@@ -1,5 +1,5 @@
 /** A ledger is rebuilt in the database while four writers write, and everybody who reads it sees it go forwards only. */
-import { setImmediate as breath, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { isRefusal } from '#domain';
 import type { DifferencesReport } from '#ledger';
@@ -11,6 +11,7 @@ import { runRebuild, type RebuildTask, type Rebuilt } from '../../libs/runtime/s
 import { tailReader } from '../../libs/runtime/src/stores.js';
 import { temporaryDatabases } from '../support/mongodb/database.js';
 import { openMongoStores } from '../support/mongodb/stores.js';
+import { watch } from '../support/read-model/watching.js';
 
 const newUrl = temporaryDatabases();
 const LEDGER = { backend: 'shop', model: 'shop.partner' };
@@ -20,6 +21,7 @@ const PAUSE_MS = 10;
 /** The reader relies on what it knows of a generation for a second, and the former one is kept up longer than that. */
 const KNOWLEDGE_MS = 1_000;
 const TASK: RebuildTask = { ledger: LEDGER, dryRun: false, forgetsForeign: false, graceMs: 1_500, maxEvents: 64 };
+const WATCHED = { ledger: LEDGER, localModel: 'partner', records: RECORDS, waysAgree: false };
 const context = { actor: 'job', correlationId: 'c' };
 
 const opened: { close(): Promise<void> }[] = [];
@@ -74,45 +76,12 @@ async function write({ ledger }: OpenedLedger, writer: number, running: () => bo
   return written;
 }
 
-/**
- * Looks up what is bound, each time by another way, and says what went backwards. Of a batch that is being applied, the way that answers
- * for several keys at one revision knows all of it before the others do, so each way is held against itself.
- */
-async function watch(reader: ReadModel, running: () => boolean): Promise<string[]> {
-  const wrong: string[] = [];
-  const seen = new Map<string, number>();
-  let [newest, looks] = [-1, 0];
-  const see = (way: string, externalId: string, version: number | undefined): void => {
-    const of = `${externalId} ${way}`;
-    const before = seen.get(of) ?? 1;
-    if ((version ?? 0) < before) wrong.push(`${of}: ${version ?? 'gone'} after ${before}`);
-    seen.set(of, version ?? 0);
-  };
-  while (running()) {
-    const number = looks % RECORDS;
-    see('by itself', `e${number}`, (await reader.findByExternalId(LEDGER, `e${number}`))?.version);
-    const ids = Array.from({ length: 5 }, (_, n) => `e${(number + n) % RECORDS}`);
-    const { bindings, revision } = await reader.findByExternalIds(LEDGER, ids);
-    if (revision < newest) wrong.push(`revision ${revision} after ${newest}`);
-    newest = revision;
-    for (const id of ids) see('together', id, bindings.find(({ externalId }) => externalId === id)?.version);
-    const { items } = await reader.list(LEDGER, {}, 100);
-    const lasting = items.filter(({ recordId }) => recordId.startsWith('r'));
-    if (lasting.length !== RECORDS) wrong.push(`${lasting.length} bindings are listed`);
-    for (const { externalId, version } of lasting) see('listed', externalId as string, version);
-    see('of its record', `e${number}`, (await reader.findOfLocalRecord('partner', `r${number}`, true))[0]?.version);
-    looks += 1;
-    await breath();
-  }
-  return wrong;
-}
-
 it('goes on answering, never an older state than before, while four writers write and it is rebuilt twice', async () => {
   const { ledger, readers } = await openedWithRecords();
   let going = true;
   const running = () => going;
   const writing = Array.from({ length: WRITERS }, (_, writer) => write(ledger, writer, running));
-  const watching = readers.map((reader) => watch(reader, running));
+  const watching = readers.map((reader) => watch(reader, running, WATCHED));
   const generations = [(await ledger.readModel.ledgerDocument(LEDGER))?.generation];
   try {
     for (let times = 0; times < 2; times += 1) generations.push(((await run(ledger)) as Rebuilt).generation);

@@ -6,6 +6,7 @@ import type { DifferencesReport } from '#ledger';
 import type { ReadModel } from '#read-model';
 import { openSqliteReadModel } from '#read-model/sqlite';
 import { AUDITED, defineAudited, openAudited } from '../../../test/support/audit/audited-folder.js';
+import { watch } from '../../../test/support/read-model/watching.js';
 import { temporaryFolders } from '../../../test/support/temporary-folders.js';
 import type { OpenedLedger } from './index.js';
 import { dropFormers, runRebuild, type RebuildTask, type Rebuilt } from './rebuild.js';
@@ -16,6 +17,7 @@ const RECORDS = 40;
 /** Longer than a connection relies on what it knows of a generation. */
 const GRACE_MS = 1_200;
 const TASK: RebuildTask = { ledger: AUDITED, dryRun: false, forgetsForeign: false, graceMs: GRACE_MS, maxEvents: 64 };
+const WATCHED = { ledger: AUDITED, localModel: 'partner', records: RECORDS, waysAgree: true };
 const context = { actor: 'job', correlationId: 'c' };
 
 let opened: OpenedLedger | undefined;
@@ -53,40 +55,12 @@ async function write({ ledger }: OpenedLedger, writer: number, running: () => bo
   return written;
 }
 
-/** Looks up what is bound, each time by another way, and says what went backwards. */
-async function watch(reader: ReadModel, running: () => boolean): Promise<string[]> {
-  const wrong: string[] = [];
-  const seen = new Map<string, number>();
-  let [newest, looks] = [-1, 0];
-  const see = (externalId: string, version: number | undefined): void => {
-    if ((version ?? 0) < (seen.get(externalId) ?? 1))
-      wrong.push(`${externalId}: ${version ?? 'gone'} after ${seen.get(externalId) ?? 1}`);
-    seen.set(externalId, version ?? 0);
-  };
-  while (running()) {
-    const number = looks % RECORDS;
-    see(`e${number}`, (await reader.findByExternalId(AUDITED, `e${number}`))?.version);
-    const ids = Array.from({ length: 5 }, (_, n) => `e${(number + n) % RECORDS}`);
-    const { bindings, revision } = await reader.findByExternalIds(AUDITED, ids);
-    if (revision < newest) wrong.push(`revision ${revision} after ${newest}`);
-    newest = revision;
-    for (const id of ids) see(id, bindings.find(({ externalId }) => externalId === id)?.version);
-    const { items } = await reader.list(AUDITED, {}, 100);
-    if (items.length !== RECORDS) wrong.push(`${items.length} bindings are listed`);
-    for (const { externalId, version } of items) see(externalId as string, version);
-    see(`e${number}`, (await reader.findOfLocalRecord('partner', `r${number}`, false))[0]?.version);
-    looks += 1;
-    await breath();
-  }
-  return wrong;
-}
-
 it('goes on answering, never an older state than before, while four writers write and it is rebuilt twice', async () => {
   const { ledger, reader } = await openedWithRecords();
   let going = true;
   const running = () => going;
   const writing = Array.from({ length: WRITERS }, (_, writer) => write(ledger, writer, running));
-  const watching = [watch(reader, running), watch(ledger.readModel, running)];
+  const watching = [watch(reader, running, WATCHED), watch(ledger.readModel, running, WATCHED)];
   const before = (await ledger.readModel.ledgerDocument(AUDITED))?.generation;
   const generations = [before];
   try {

@@ -32,7 +32,9 @@ export async function appendResolved(
     try {
       const result = await tools.store.append(stream, expected, events);
       if (!result.ok) {
-        if (result.actual < expected) return gone(stream, expected, result.actual);
+        // A store may not say where the stream is when it refuses, so it is asked.
+        const actual = result.actual < expected ? await tools.store.headRevision(stream) : result.actual;
+        if (actual < expected) return gone(stream, expected, actual);
         return unknown && (await standThere(tools.store, stream, expected, events))
           ? { outcome: 'landed' }
           : { outcome: 'conflict' };

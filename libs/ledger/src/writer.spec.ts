@@ -116,10 +116,12 @@ it('a store that was emptied meanwhile is no other writer: nothing is written th
   const { store, readModel } = await openStores();
   const { store: empty } = await openStores();
   let isEmpty = false;
-  const ledger = ledgerOver({
-    store: storeBut(store, { append: (...of) => (isEmpty ? empty : store).append(...of) }),
-    readModel,
+  const now = () => (isEmpty ? empty : store);
+  const changing = storeBut(store, {
+    append: (...of) => now().append(...of),
+    headRevision: (...of) => now().headRevision(...of),
   });
+  const ledger = ledgerOver({ store: changing, readModel });
   await bind(ledger, '1');
   isEmpty = true;
   const refusal = { refused: 'STORE_UNAVAILABLE', detail: expect.stringContaining('ends at revision -1, and ended at 1 before') };
@@ -127,6 +129,19 @@ it('a store that was emptied meanwhile is no other writer: nothing is written th
   expect(await bind(ledger, '3')).toMatchObject(refusal);
   expect(ledger.writerTroubles()).toEqual([{ ledger: PRODUCTS, reason: refusal.detail }]);
   expect(await empty.headRevision('ledger-shop/shop.product')).toBe(-1);
+});
+
+it('a store that does not say where a stream is when it refuses is asked, and the command is decided again', async () => {
+  const { store, readModel } = await openStores();
+  const append: EventStore['append'] = async (...of) => {
+    const result = await store.append(...of);
+    return result.ok ? result : { ok: false, actual: -1 };
+  };
+  const ledger = ledgerOver({ store: storeBut(store, { append }), readModel });
+  const other = ledgerOver({ store, readModel });
+  await bind(ledger, '1');
+  await bind(other, '2');
+  expect(await bind(ledger, '3')).toMatchObject({ outcome: 'created', revision: 3 });
 });
 
 it('commands in turn wait for room in a full queue, all of those that wait', async () => {

@@ -72,7 +72,8 @@ export class LedgerHead {
     for (let look = 0; look < MAX_LOOKS; look += 1) {
       const keys = this.knownKeys?.among(wanted) ?? wanted;
       // Nothing is bound to keys that no event had; whether others have written since, the append finds out.
-      if (this.based && keys !== wanted && isNone(keys) && this.tail.length < this.maxUnlooked) return this.viewOf(keys, new Map(), []);
+      if (this.based && keys !== wanted && isNone(keys) && this.tail.length < this.maxUnlooked)
+        return this.viewOf(keys, new Map(), []);
       const { revision } = this.hopedPoint;
       const first = await this.readModel.readForDecision(this.ledger, keys);
       const usable = await this.follow(first);

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { LedgerRules } from '#domain';
 import { EventStoreError, type EventStore } from '#event-store';
 import { openSqliteEventStore } from '#event-store/sqlite';
-import type { ReadModel } from '#read-model';
+import type { DecisionKeys, ReadModel } from '#read-model';
 import { openSqliteReadModel } from '#read-model/sqlite';
 import { BindingLedger } from './binding-ledger.js';
 import type { LedgerLimits } from './limits.js';
@@ -142,6 +142,28 @@ it('a store that does not say where a stream is when it refuses is asked, and th
   await bind(ledger, '1');
   await bind(other, '2');
   expect(await bind(ledger, '3')).toMatchObject({ outcome: 'created', revision: 3 });
+});
+
+it('a writer that followed its ledger from the first event asks nothing about keys that no event had', async () => {
+  const { store, readModel } = await openStores();
+  const asked: DecisionKeys[] = [];
+  const read = readModel.readForDecision.bind(readModel);
+  readModel.readForDecision = (name, keys) => {
+    asked.push(keys);
+    return read(name, keys);
+  };
+  const ledger = ledgerOver({ store, readModel });
+  await bind(ledger, '1');
+  asked.length = 0;
+  for (const id of ['2', '3', '4']) expect(await bind(ledger, id)).toMatchObject({ outcome: 'created' });
+  expect(asked).toEqual([]);
+  // What others wrote meanwhile is found out by the append, and then asked for.
+  const other = ledgerOver({ store, readModel });
+  await bind(other, '5');
+  expect(await ledger.execute(PRODUCTS, { op: 'bind', recordId: 'x', externalId: '5' }, CONTEXT)).toMatchObject({
+    refused: 'EXTERNAL_ID_TAKEN',
+  });
+  expect(asked.at(-1)).toMatchObject({ externalIds: ['5'] });
 });
 
 it('commands in turn wait for room in a full queue, all of those that wait', async () => {

@@ -25,8 +25,6 @@ export interface HeadPoint {
 const PAGE_EVENTS = 1_000;
 /** Looks at the read model before a batch gives up: each is needed only when something moved in between. */
 const MAX_LOOKS = 20;
-/** So long may the tail become before the read model is asked how far it is, though nothing else is wanted of it. */
-const MAX_UNLOOKED_EVENTS = 1_000;
 
 /**
  * `stale`: the read model shows what is not known to be written yet; settle the append in flight and load again.
@@ -37,7 +35,6 @@ export type LoadFailure = 'stale' | 'behind';
 /** What a writer knows of its ledger: the stream's tail, the acknowledged head, and the head it hopes for while an append is in flight. */
 export class LedgerHead {
   private tail: Tail;
-  private readonly maxUnlooked: number;
   /** Where the ledger was followed from its first event on. */
   private knownKeys: KnownKeys | undefined;
   private based = false;
@@ -52,7 +49,6 @@ export class LedgerHead {
     private readonly limits: TailLimits,
   ) {
     this.tail = new Tail(NO_STREAM, limits);
-    this.maxUnlooked = Math.min(MAX_UNLOOKED_EVENTS, limits.tailEvents);
   }
 
   get point(): HeadPoint {
@@ -71,9 +67,6 @@ export class LedgerHead {
   async load(wanted: DecisionKeys): Promise<LedgerView | LoadFailure> {
     for (let look = 0; look < MAX_LOOKS; look += 1) {
       const keys = this.knownKeys?.among(wanted) ?? wanted;
-      // Nothing is bound to keys that no event had; whether others have written since, the append finds out.
-      if (this.based && keys !== wanted && isNone(keys) && this.tail.length < this.maxUnlooked)
-        return this.viewOf(keys, new Map(), []);
       const { revision } = this.hopedPoint;
       const first = await this.readModel.readForDecision(this.ledger, keys);
       const usable = await this.follow(first);
@@ -244,8 +237,4 @@ function newestOf(bindings: readonly Binding[]): number {
   let newest = NO_STREAM;
   for (const binding of bindings) if (binding.revision > newest) newest = binding.revision;
   return newest;
-}
-
-function isNone({ recordIds, externalIds, bindingIds, scopedKeys }: DecisionKeys): boolean {
-  return recordIds.length + externalIds.length + bindingIds.length + scopedKeys.length === 0;
 }

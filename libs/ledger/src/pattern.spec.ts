@@ -78,7 +78,11 @@ describe('the size of a pattern', () => {
         }
         expect(sizeOf(source).instructions).toBeGreaterThanOrEqual(instructions);
       }),
-      { numRuns: 3_000 },
+      {
+        numRuns: 3_000,
+        // A flag is no item, nor is an empty quotation: what is repeated stands before it.
+        examples: [[['a', '{0,9}', '(?i)', '{3,}']], [['a', '{0,9}', '\\Q', '\\E', '{3,}']]],
+      },
     );
   });
 });

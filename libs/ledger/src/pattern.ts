@@ -17,7 +17,7 @@ const MAX_ENGINE_BYTES = 65_536;
 const BYTES_OF_INSTRUCTION = 800;
 
 const TOKEN =
-  /\\Q(?<quoted>[^]*?)(?:\\E|$)|(?<property>\\[pP](?:\{[^}]*\}|[^]))|\\x\{[^}]*\}|\\[^]|(?<members>\[\^?\]?(?:\\[^]|\[:[^\]]*:\]|[^\]\\])*\])|(?<open>\((?:\?(?:P?<[^>]*>|[a-zA-Z-]*:?))?)|(?<close>\))|\{(?<least>\d+)(?<most>,\d*)?\}|(?<suffix>[*+?|])|[^]/g;
+  /\\Q(?<quoted>[^]*?)(?:\\E|$)|(?<nothing>\(\?[a-zA-Z-]+\)|\\E)|(?<property>\\[pP](?:\{[^}]*\}|[^]))|\\x\{[^}]*\}|\\[^]|(?<members>\[\^?\]?(?:\\[^]|\[:[^\]]*:\]|[^\]\\])*\])|(?<open>\((?:\?(?:P?<[^>]*>|[a-zA-Z-]*:?))?)|(?<close>\))|\{(?<least>\d+)(?<most>,\d*)?\}|(?<suffix>[*+?|])|[^]/g;
 
 /** A pattern of a schema; `toString` is what Ajv tells patterns apart by. */
 export class Pattern {
@@ -84,9 +84,11 @@ export function sizeOf(source: string): { instructions: number; properties: numb
     group.last = size;
   };
   for (const { groups = {} } of source.matchAll(TOKEN)) {
-    const { quoted, property, members, open, close, least, most, suffix } = groups;
+    const { quoted, nothing, property, members, open, close, least, most, suffix } = groups;
     properties += property === undefined ? (members?.match(/\\[pP]/g)?.length ?? 0) : 1;
-    if (open !== undefined) {
+    // What matches nothing is no item: what is repeated behind it is what stands before it.
+    if (nothing !== undefined || quoted === '') group.all += 1;
+    else if (open !== undefined) {
       around.push(group);
       group = { all: 3, last: 0 };
     } else if (close !== undefined) {
@@ -99,8 +101,9 @@ export function sizeOf(source: string): { instructions: number; properties: numb
       append((group.last + 1) * copies);
     } else if (suffix === undefined) append(quoted === undefined ? 1 : quoted.length);
     else {
-      group.all += suffix === '|' ? 2 : 1;
-      group.last = suffix === '|' ? 0 : group.last + 1;
+      // Two, since what may match nothing is repeated by two instructions.
+      group.all += 2;
+      group.last = suffix === '|' ? 0 : group.last + 2;
     }
   }
   return { instructions: around.reduce((sum, { all }) => sum + all, group.all), properties };

@@ -35,7 +35,7 @@ export function serializeAppend(events: readonly NewEvent[]): SerializedAppend {
     serialized.metadata.push(texts.metadata);
     serialized.bytes += MAX_BYTES_OF_UNIT * (type.length + texts.data.length + texts.metadata.length);
   }
-  // Counting them costs more than writing them, so they are counted only where it matters.
+  // They are counted exactly only where it matters, which is seldom.
   if (serialized.bytes > MAX_APPEND_BYTES) serialized.bytes = countBytes(serialized);
   if (serialized.bytes > MAX_APPEND_BYTES) {
     throw new EventStoreError('TOO_LARGE', `An append of ${serialized.bytes} bytes: at most ${MAX_APPEND_BYTES}`);

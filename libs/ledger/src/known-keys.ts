@@ -1,13 +1,13 @@
 import { isBindingEvent, scopedKey, type RecordedLedgerEvent } from '#domain';
 import type { DecisionKeys } from '#read-model';
 
-/** For about three million keys. */
+/** For about four million keys. */
 const MAX_BYTES = 6 * 1_024 * 1_024;
 const [OF_RECORD, EXTERNAL_ID, SCOPED_KEY] = [1, 2, 3];
 
 /**
  * The keys of all events that a ledger has had, as far as a writer followed it from its first event on. A key that is not among
- * them needs not be looked for: that is nearly every key of a first import, and a third of what it would cost its writer.
+ * them needs not be looked for: that is nearly every key of a first import.
  */
 export class KnownKeys {
   private readonly filter = new KeyFilter(MAX_BYTES);
@@ -40,7 +40,7 @@ export class KnownKeys {
 }
 
 /**
- * A set of keys, each of a kind, that may take one for seen that never was, about one in a hundred, and never the contrary: a Bloom
+ * A set of keys, each of a kind, that may take one for seen that never was, one or a few in a hundred, and never the contrary: a Bloom
  * filter, in parts of growing size.
  * (B. H. Bloom, Space/Time Trade-offs in Hash Coding with Allowable Errors, 1970; double hashing after Kirsch and Mitzenmacher, 2006.)
  */

@@ -88,12 +88,12 @@ export async function writtenToday(): Promise<RecordedLedgerEvent[]> {
       written.push(...events);
     } else {
       const at = new Date(clockMs).toISOString();
-      const { event } = chainEvent(point.hash, written.length, newId(), entry, metadataOf(OPERATOR, at));
+      const event = chainEvent(point.hash, written.length, newId(), entry, metadataOf(OPERATOR, at));
       view.apply(entry, { revision: written.length, at });
       written.push(event);
     }
   }
-  return written;
+  return written.map(({ id, revision, type, data, metadata }) => ({ id, revision, type, data, metadata }) as RecordedLedgerEvent);
 }
 
 function numbered(): () => string {

@@ -36,7 +36,7 @@ class Stores implements Pick<EventStore, 'readStream'>, Pick<ReadModel, 'readFor
     for (const [revision, event] of events.entries()) {
       const previous = this.events.at(-1)?.metadata.hash ?? '';
       const metadata = metadataOf({ actor: 'test', correlationId: 'test' }, '2026-03-03T09:00:00.000Z');
-      this.events.push(chainEvent(previous, revision, `event-${revision}`, event, metadata).event);
+      this.events.push(chainEvent(previous, revision, `event-${revision}`, event, metadata));
     }
   }
 

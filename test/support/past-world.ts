@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { evolve, isBindingEvent, isRefusal, type Binding, type LedgerName } from '#domain';
 import { NO_STREAM, type EventStore } from '#event-store';
 import { openSqliteEventStore } from '#event-store/sqlite';
-import { chainEvent, metadataOf, PastQueries, Positions, Projector, StreamNames, type Place } from '#ledger';
+import { chainEvent, metadataOf, PastQueries, Positions, Projector, StreamNames, toNewEvent, type Place } from '#ledger';
 import type { ReadModel } from '#read-model';
 import { openSqliteReadModel } from '#read-model/sqlite';
 import type { Step } from './command-arbitraries.js';
@@ -81,8 +81,8 @@ export class PastWorld {
     const events = history.map(({ event, stamp: { revision, at, reason } }) => {
       const metadata = metadataOf({ actor: 'tester', correlationId: `c${revision}` }, at, { reason });
       const chained = chainEvent(hash, revision, randomUUID(), event, metadata);
-      hash = chained.event.metadata.hash;
-      return chained.toAppend;
+      hash = chained.hash;
+      return toNewEvent(chained);
     });
     for (let first = 0; first < events.length; first += together) {
       await this.store.append(stream, first - 1, events.slice(first, first + together));

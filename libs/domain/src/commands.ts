@@ -89,20 +89,21 @@ export interface Answer {
   revision: number;
 }
 
-export function keysOf(command: Command): {
+export interface CommandKeys {
   recordIds: string[];
   externalIds: string[];
   bindingIds: string[];
-} {
-  const recordIds: string[] = [];
+}
+
+/** What the command names, added to what others name. */
+export function addKeysOf(command: Command, keys: CommandKeys): void {
+  const { bindingId } = command;
+  if (bindingId !== undefined) keys.bindingIds.push(bindingId);
   if (command.op === 'move') {
-    if (command.fromRecordId !== undefined) recordIds.push(command.fromRecordId);
-    recordIds.push(command.toRecordId);
-  } else if (command.recordId !== undefined) recordIds.push(command.recordId);
-  const externalId = command.op === 'move' ? undefined : command.externalId;
-  return {
-    recordIds,
-    externalIds: externalId === undefined ? [] : [externalId],
-    bindingIds: command.bindingId === undefined ? [] : [command.bindingId],
-  };
+    if (command.fromRecordId !== undefined) keys.recordIds.push(command.fromRecordId);
+    keys.recordIds.push(command.toRecordId);
+    return;
+  }
+  if (command.recordId !== undefined) keys.recordIds.push(command.recordId);
+  if (command.externalId !== undefined) keys.externalIds.push(command.externalId);
 }

@@ -2,6 +2,7 @@ export * from './values.js';
 export * from './refusals.js';
 export * from './ledger.js';
 export * from './commands.js';
+export * from './key-hash.js';
 export * from './key-index.js';
 export * from './ledger-view.js';
 export * from './decide.js';

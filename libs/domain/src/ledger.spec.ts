@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RULES, minutesAfterStart } from '../../../test/support/deciding-ledger.js';
-import { keysOf, type Command } from './commands.js';
+import { addKeysOf, type Command } from './commands.js';
 import {
   BINDING_EVENT_TYPES,
   UNOPENED,
@@ -188,6 +188,8 @@ describe('the keys of a command', () => {
     [{ op: 'move', bindingId: 'b1', toRecordId: 'r2' }, [['r2'], [], ['b1']]],
   ];
   it.each(cases)('%j', (command, [recordIds, externalIds, bindingIds]) => {
-    expect(keysOf(command)).toEqual({ recordIds, externalIds, bindingIds });
+    const keys = { recordIds: [], externalIds: [], bindingIds: [] };
+    addKeysOf(command, keys);
+    expect(keys).toEqual({ recordIds, externalIds, bindingIds });
   });
 });

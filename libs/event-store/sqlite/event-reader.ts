@@ -7,7 +7,7 @@ import {
   type Revision,
   type StoredText,
 } from '#event-store';
-import { pragma, type SqliteDatabase, type SqliteStatement } from '#sqlite';
+import { pragma, type SqliteDatabase } from '#sqlite';
 
 /** A part of the store in its order. `end`: there was nothing behind it when it was read. */
 export interface Page {
@@ -19,28 +19,31 @@ export interface Page {
 const CHUNK_EVENTS = 128;
 /** A page of everything looks at most at this many events for some that match. */
 const MAX_SEARCHED_EVENTS = 8_192;
+const MAX_KNOWN_STREAMS = 10_000;
 /** Enough digits for every position that a number holds exactly. */
 const POSITION_DIGITS = 16;
 const POSITION_PATTERN = /^\d{16}$/;
 
-type Row = [
+/** `json`: the array of data and metadata, since one text is handed over and parsed sooner than two. */
+type RowOf<Stream> = [
   position: number,
-  stream: string,
+  stream: Stream,
   revision: Revision,
   id: string,
   type: string,
-  data: string,
-  metadata: string,
+  json: string,
   storedAt: number,
 ];
+type Row = RowOf<string>;
 type TextRow = [revision: Revision, id: string, type: string, data: string, metadata: string];
-const COLUMNS = 'e.position, s.name, e.revision, e.id, e.type, e.data, e.metadata, e.stored_at';
+const REST_OF_COLUMNS = `e.revision, e.id, e.type, '[' || e.data || ',' || e.metadata || ']', e.stored_at`;
 
 /** The reading side: synchronous, on a connection of the calling thread. */
 export class EventReader {
   readonly #db: SqliteDatabase;
   readonly #statements: ReturnType<typeof prepare>;
-  readonly #everything = new Map<number, SqliteStatement<Row>>();
+  /** Names of streams by their numbers. */
+  readonly #names = new Map<number, string>();
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
@@ -84,31 +87,33 @@ export class EventReader {
 
   /** Matching events after a position, and how far the store was searched for them. */
   everything(after: Position, prefixes: readonly string[], limit: number, maxBytes: number): Page & { position: Position } {
-    const from = parsePosition(after);
     const head = this.#statements.head.get()?.position ?? 0;
-    const until = Math.min(head, from + MAX_SEARCHED_EVENTS);
-    const everything = this.#everythingOf(prefixes.length);
-    const found = this.#chunks(limit, maxBytes, (last, count) => {
-      const start = last === undefined ? from : parsePosition(last.position);
-      return everything.all(start, until, ...prefixes.flatMap((prefix) => [prefix, prefix]), count);
-    });
-    const reached = found.end ? Math.max(from, until) : parsePosition(found.events.at(-1)?.position ?? after);
-    return { events: found.events, end: reached >= head, position: formatPosition(reached) };
+    const until = Math.min(head, parsePosition(after) + MAX_SEARCHED_EVENTS);
+    const events: RecordedEvent[] = [];
+    let [reached, bytes] = [parsePosition(after), 0];
+    while (events.length < limit && bytes < maxBytes) {
+      const wanted = Math.min(CHUNK_EVENTS, limit - events.length);
+      const rows = this.#statements.everything.all(reached, until, wanted);
+      for (const row of rows) {
+        const name = this.#nameOf(row[1]);
+        if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
+        events.push(toEvent(row, name));
+        bytes += row[5].length;
+      }
+      reached = rows.length < wanted ? Math.max(reached, until) : (rows.at(-1) as RowOf<number>)[0];
+      if (rows.length < wanted) break;
+    }
+    return { events, end: reached >= head, position: formatPosition(reached) };
   }
 
-  /** Its statement, by the number of prefixes that it asks for. */
-  #everythingOf(prefixes: number): SqliteStatement<Row> {
-    const known = this.#everything.get(prefixes);
-    if (known !== undefined) return known;
-    const begins = Array.from({ length: prefixes }, () => 'substr(s.name, 1, length(?)) = ?').join(' OR ');
-    // CROSS JOIN makes SQLite walk the events in their order, whatever it thinks of the number of streams.
-    const statement = this.#db.prepare<Row>(
-      `SELECT ${COLUMNS} FROM events e CROSS JOIN streams s ON s.no = e.stream
-       WHERE e.position > ? AND e.position <= ? AND (${begins}) ORDER BY e.position LIMIT ?`,
-    );
-    statement.setReturnArrays(true);
-    this.#everything.set(prefixes, statement);
-    return statement;
+  #nameOf(stream: number): string {
+    let name = this.#names.get(stream);
+    if (name === undefined) {
+      name = this.#statements.streamName.get(stream)?.name as string;
+      if (this.#names.size >= MAX_KNOWN_STREAMS) this.#names.clear();
+      this.#names.set(stream, name);
+    }
+    return name;
   }
 
   #chunks(limit: number, maxBytes: number, fetch: (last: RecordedEvent | undefined, count: number) => Row[]): Page {
@@ -118,8 +123,8 @@ export class EventReader {
       const wanted = Math.min(CHUNK_EVENTS, limit - events.length);
       const rows = fetch(events.at(-1), wanted);
       for (const row of rows) {
-        events.push(toEvent(row));
-        bytes += row[5].length + row[6].length;
+        events.push(toEvent(row, row[1]));
+        bytes += row[5].length;
       }
       if (rows.length < wanted) return { events, end: true };
     }
@@ -138,15 +143,16 @@ export function parsePosition(position: Position): number {
   return Number(position);
 }
 
-function toEvent([position, stream, revision, id, type, data, metadata, storedAt]: Row): RecordedEvent {
+function toEvent([position, , revision, id, type, json, storedAt]: RowOf<unknown>, stream: string): RecordedEvent {
+  const [data, metadata] = JSON.parse(json) as [JsonObject, JsonObject];
   return {
     stream,
     revision,
     position: formatPosition(position),
     id,
     type,
-    data: JSON.parse(data) as JsonObject,
-    metadata: JSON.parse(metadata) as JsonObject,
+    data,
+    metadata,
     storedAt: formatTime(storedAt),
   };
 }
@@ -161,7 +167,7 @@ export function formatTime(timeMs: number): string {
 
 function prepare(db: SqliteDatabase) {
   const inStream = 'FROM streams s JOIN events e ON e.stream = s.no WHERE s.name = ?';
-  const ofStream = `SELECT ${COLUMNS} ${inStream}`;
+  const ofStream = `SELECT e.position, s.name, ${REST_OF_COLUMNS} ${inStream}`;
   const statements = {
     head: db.prepare<{ position: number | null }>('SELECT max(position) AS position FROM events'),
     headOfStream: db.prepare<{ revision: Revision | null }>(
@@ -169,11 +175,16 @@ function prepare(db: SqliteDatabase) {
     ),
     forwards: db.prepare<Row>(`${ofStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`),
     backwards: db.prepare<Row>(`${ofStream} AND e.revision < ? ORDER BY e.revision DESC LIMIT ?`),
+    // Which streams they are of is sorted out here: nearly all are asked for.
+    everything: db.prepare<RowOf<number>>(
+      `SELECT e.position, e.stream, ${REST_OF_COLUMNS} FROM events e WHERE e.position > ? AND e.position <= ? ORDER BY e.position LIMIT ?`,
+    ),
+    streamName: db.prepare<{ name: string }>('SELECT name FROM streams WHERE no = ?'),
     texts: db.prepare<TextRow>(
       `SELECT e.revision, e.id, e.type, e.data, e.metadata ${inStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`,
     ),
   };
-  for (const statement of [statements.forwards, statements.backwards, statements.texts]) {
+  for (const statement of [statements.forwards, statements.backwards, statements.everything, statements.texts]) {
     statement.setReturnArrays(true);
   }
   return statements;

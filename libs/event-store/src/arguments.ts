@@ -4,6 +4,7 @@ import {
   MAX_APPEND_EVENTS,
   MAX_PAGE_EVENTS,
   NO_STREAM,
+  type EventJson,
   type NewEvent,
   type Revision,
 } from './port.js';
@@ -27,8 +28,9 @@ export function serializeAppend(events: readonly NewEvent[]): SerializedAppend {
     throw new EventStoreError('TOO_LARGE', `An append of ${events.length} events: at most ${MAX_APPEND_EVENTS}`);
   }
   const serialized: SerializedAppend = { ids: [], types: [], data: [], metadata: [], bytes: 0 };
-  for (const { id, type, data, metadata, json } of events) {
-    const texts = json ?? { data: JSON.stringify(data), metadata: JSON.stringify(metadata) };
+  for (const event of events) {
+    const { id, type } = event;
+    const texts = jsonOf(event);
     serialized.ids.push(id);
     serialized.types.push(type);
     serialized.data.push(texts.data);
@@ -41,6 +43,11 @@ export function serializeAppend(events: readonly NewEvent[]): SerializedAppend {
     throw new EventStoreError('TOO_LARGE', `An append of ${serialized.bytes} bytes: at most ${MAX_APPEND_BYTES}`);
   }
   return serialized;
+}
+
+function jsonOf(event: NewEvent): EventJson {
+  if ('json' in event) return event.json;
+  return { data: JSON.stringify(event.data), metadata: JSON.stringify(event.metadata) };
 }
 
 function countBytes({ types, data, metadata }: SerializedAppend): number {

@@ -24,17 +24,26 @@ export const MAX_PAGE_EVENTS = 4_096;
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 export type JsonObject = { [key: string]: JsonValue };
 
-export interface NewEvent {
+/** What it is about, as values, or as the JSON that the writer has made of them already. */
+export type NewEvent = NamedEvent & (EventValues | { json: EventJson });
+
+interface NamedEvent {
   /** A UUID. The same id at the same place is what makes a repeated append harmless. */
   id: string;
   type: string;
-  data: JsonObject;
-  metadata: JsonObject;
-  /** The same two as JSON, where the writer has made it already: a store that keeps text takes it as it is. */
-  json?: { data: string; metadata: string };
 }
 
-export interface RecordedEvent extends Omit<NewEvent, 'json'> {
+export interface EventValues {
+  data: JsonObject;
+  metadata: JsonObject;
+}
+
+export interface EventJson {
+  data: string;
+  metadata: string;
+}
+
+export interface RecordedEvent extends NamedEvent, EventValues {
   stream: string;
   revision: Revision;
   position: Position;

@@ -14,14 +14,12 @@ import {
   type LedgerEvent,
   type LedgerState,
   type LedgerView,
-  type RecordedLedgerEvent,
   type Refusal,
   type RequestContext,
   type Stamp,
 } from '#domain';
-import type { NewEvent } from '#event-store';
 import { IDEMPOTENCY_KEPT_MS } from '#read-model';
-import { canonicalJson, chainEvent, metadataOf, sha256, type UnchainedMetadata } from './chain.js';
+import { canonicalJson, chainEvent, metadataOf, sha256, type ChainedEvent, type UnchainedMetadata } from './chain.js';
 import type { HeadPoint } from './ledger-head.js';
 
 export interface CommandRequest {
@@ -42,9 +40,7 @@ export interface CommandGroup {
  * fewer results than requests, unless it is atomic.
  */
 export interface DecidedBatch {
-  events: RecordedLedgerEvent[];
-  /** The same as the append takes them. */
-  toAppend: NewEvent[];
+  events: ChainedEvent[];
   /** What they add to an append, roughly from above. */
   bytes: number;
   /** The ledger's own state behind them. */
@@ -74,8 +70,7 @@ function reservedFor({ op }: Command): number {
 
 /** Decides groups one after the other over a view that each changes for those behind it. */
 export class BatchDecider {
-  private readonly events: RecordedLedgerEvent[] = [];
-  private readonly toAppend: NewEvent[] = [];
+  private readonly events: ChainedEvent[] = [];
   private bytes = 0;
   private readonly circumstances: Circumstances;
   private shared: { context: RequestContext; metadata: UnchainedMetadata } | undefined;
@@ -102,8 +97,8 @@ export class BatchDecider {
       commands = 0;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const { events, toAppend, bytes } = this;
-    return { events, toAppend, bytes, results, state: this.view.state };
+    const { events, bytes } = this;
+    return { events, bytes, results, state: this.view.state };
   }
 
   /** As many of the group's commands as fit. */
@@ -130,7 +125,7 @@ export class BatchDecider {
     this.view = before.view;
     this.point = before.point;
     this.bytes = before.bytes;
-    this.events.length = this.toAppend.length = before.events;
+    this.events.length = before.events;
     if (!tooLarge) return results;
     if (before.events > 0) return [];
     return group.requests.map(() => refuse('TOO_LARGE', 'the events of an atomic batch must fit into one append of 900 KB'));
@@ -206,10 +201,9 @@ export class BatchDecider {
   private chain(event: LedgerEvent, metadata: UnchainedMetadata): void {
     const { hash, revision, state } = this.point;
     const chained = chainEvent(hash, revision + 1, (this.tools.newEventId ?? this.tools.newId)(), event, metadata);
-    this.events.push(chained.event);
-    this.toAppend.push(chained.toAppend);
+    this.events.push(chained);
     this.bytes += chained.bytes;
-    this.point = { revision: revision + 1, hash: chained.event.metadata.hash, at: metadata.fields.at, state };
+    this.point = { revision: revision + 1, hash: chained.hash, at: metadata.fields.at, state };
   }
 
   /** Recorded time never goes backwards in a ledger, whatever the clocks of its writers say. */

@@ -13,7 +13,7 @@ import {
   type RecordedLedgerEvent,
   type RequestContext,
 } from '#domain';
-import type { JsonObject, NewEvent, RecordedEvent } from '#event-store';
+import type { EventJson, EventValues, JsonObject, NewEvent, RecordedEvent } from '#event-store';
 
 /**
  * Canonical JSON. Where the members of every object stand in their order already, the platform's own serialisation is exactly
@@ -92,12 +92,29 @@ export function metadataOf(
   };
 }
 
-/** An event in its place in the chain, and the same as an append takes it: with the JSON that its hash was made over. */
-export interface ChainedEvent {
-  event: RecordedLedgerEvent;
-  toAppend: NewEvent;
-  /** What it adds to an append, roughly from above. */
-  bytes: number;
+/** An event of a ledger with the JSON of it. `fields`: its metadata, with or without the hash. */
+export type WrittenEvent = LedgerEvent & { revision: number; fields: UnchainedMetadata['fields']; json: EventJson };
+
+/** An event in its place in the chain. An append takes the JSON that its hash was made over. */
+export type ChainedEvent = RecordedLedgerEvent & WrittenEvent & { hash: string; bytes: number };
+
+class Chained {
+  constructor(
+    readonly id: string,
+    readonly revision: number,
+    readonly type: string,
+    readonly data: LedgerEvent['data'],
+    readonly fields: UnchainedMetadata['fields'],
+    readonly hash: string,
+    readonly json: EventJson,
+    /** What it adds to an append, roughly from above. */
+    readonly bytes: number,
+  ) {}
+
+  /** Put together only where somebody asks: most events share the fields with those around them. */
+  get metadata(): EventMetadata {
+    return { ...this.fields, hash: this.hash };
+  }
 }
 
 /** Gives the next event of a ledger its metadata and hash. */
@@ -110,15 +127,20 @@ export function chainEvent(
 ): ChainedEvent {
   const dataJson = canonicalJson(data);
   const hash = chainHash(previous, revision, { id, type }, dataJson, json);
-  const metadata: EventMetadata = { ...fields, hash };
-  const event = { type, data, id, revision, metadata } as RecordedLedgerEvent;
-  const toAppend = toNewEvent(event);
-  toAppend.json = { data: dataJson, metadata: `${jsonBeforeHash}${hash}"}` };
-  return { event, toAppend, bytes: Buffer.byteLength(dataJson) + bytes + 200 };
+  const texts = { data: dataJson, metadata: `${jsonBeforeHash}${hash}"}` };
+  const size = Buffer.byteLength(dataJson) + bytes + 200;
+  return new Chained(id, revision, type, data, fields, hash, texts, size) as unknown as ChainedEvent;
 }
 
-export function toNewEvent({ id, type, data, metadata }: RecordedLedgerEvent): NewEvent {
-  return { id, type, data: data as unknown as JsonObject, metadata: metadata as unknown as JsonObject, json: undefined };
+/** An event that was read, as those that are to be written. */
+export function writtenEvent(event: RecordedLedgerEvent): WrittenEvent {
+  const { type, data, revision, metadata } = event;
+  const json = { data: JSON.stringify(data), metadata: JSON.stringify(metadata) };
+  return { type, data, revision, fields: metadata, json } as WrittenEvent;
+}
+
+export function toNewEvent({ id, type, data, metadata }: RecordedLedgerEvent): NewEvent & EventValues {
+  return { id, type, data: data as unknown as JsonObject, metadata: metadata as unknown as JsonObject };
 }
 
 /** An event type or schema that this program does not know; a newer one may. */

@@ -1,7 +1,8 @@
-import { keysOf, scopedKey, type ControlEvent, type Refusal, type RequestContext } from '#domain';
+import { addKeysOf, scopedKey, type CommandKeys, type ControlEvent, type Refusal, type RequestContext } from '#domain';
 import type { DecisionKeys } from '#read-model';
 import type { CommandGroup, CommandResult } from './batch.js';
 import type { HeadPoint } from './ledger-head.js';
+import type { LedgerLimits } from './limits.js';
 
 /** Makes control events, or a refusal, of a ledger's state at its end. */
 export type Amend = (at: HeadPoint) => Promise<ControlEvent[] | Refusal>;
@@ -29,7 +30,7 @@ export class CommandQueue {
   private commands = 0;
   private roomWaiters: (() => void)[] = [];
 
-  constructor(private readonly maxCommands: number) {}
+  constructor(private readonly limits: Pick<LedgerLimits, 'queueCommands' | 'bulkCommands'>) {}
 
   get depth(): number {
     return this.commands;
@@ -40,7 +41,13 @@ export class CommandQueue {
   }
 
   hasRoomFor(commands: number): boolean {
-    return this.commands + commands <= this.maxCommands;
+    return this.commands + commands <= this.limits.queueCommands;
+  }
+
+  /** For those who can wait. */
+  hasRoomInTurnFor(commands: number): boolean {
+    const { queueCommands, bulkCommands } = this.limits;
+    return this.commands + commands <= Math.min(queueCommands, bulkCommands);
   }
 
   push(job: Job): void {
@@ -120,18 +127,10 @@ export function cutRemainder(jobs: GroupJob[], results: readonly CommandResult[]
 
 /** All keys by which the state of these commands is found. */
 export function keysOfGroups(groups: readonly CommandGroup[]): DecisionKeys {
-  const found = {
-    recordIds: [] as string[],
-    externalIds: [] as string[],
-    bindingIds: [] as string[],
-    scopedKeys: [] as string[],
-  };
+  const found: CommandKeys & { scopedKeys: string[] } = { recordIds: [], externalIds: [], bindingIds: [], scopedKeys: [] };
   for (const { requests } of groups) {
     for (const { command, context } of requests) {
-      const keys = keysOf(command);
-      found.recordIds.push(...keys.recordIds);
-      found.externalIds.push(...keys.externalIds);
-      found.bindingIds.push(...keys.bindingIds);
+      addKeysOf(command, found);
       if (command.key !== undefined) found.scopedKeys.push(scopedKey(context.actor, command.key));
     }
   }

@@ -1,5 +1,5 @@
 import { evolveLedger, isRefusal, refuse, type ControlEvent, type LedgerName, type Refusal, type RequestContext } from '#domain';
-import { EventStoreError, NO_STREAM, type NewEvent } from '#event-store';
+import { EventStoreError, NO_STREAM } from '#event-store';
 import { appendResolved } from './append.js';
 import type { CommandGroup } from './batch.js';
 import { chainEvent, metadataOf, type ChainedEvent } from './chain.js';
@@ -35,7 +35,7 @@ export class ControlAppends {
     const sentAt = this.tools.clock();
     const event = this.chained({ type: 'LedgerOpened', data: { rules, backendRevision, modelRevision } }, opener.context);
     // A conflict means that somebody else opened it (or a fan-out did): what stands there is what holds.
-    const result = await this.tools.store.append(this.stream, NO_STREAM, [event.toAppend]);
+    const result = await this.tools.store.append(this.stream, NO_STREAM, [event]);
     if (result.ok) this.clockWatch.watch(sentAt, result.storedAt);
     await this.head.readOn();
     return undefined;
@@ -73,11 +73,11 @@ export class ControlAppends {
   private async append(events: ControlEvent[], context: RequestContext): Promise<boolean> {
     const expected = this.head.point.revision;
     if (events.length === 0) return (await this.tools.store.headRevision(this.stream)) === expected;
-    const written: NewEvent[] = [];
+    const written: ChainedEvent[] = [];
     for (const event of events) {
       const chained = this.chained(event, context);
-      this.head.hope([chained.event], evolveLedger(this.head.point.state, event), chained.bytes);
-      written.push(chained.toAppend);
+      this.head.hope([chained], evolveLedger(this.head.point.state, event), chained.bytes);
+      written.push(chained);
     }
     const sentAt = this.tools.clock();
     const landing = await appendResolved(

@@ -45,7 +45,7 @@ export class Flights {
   }
 
   send(prepared: Prepared): Flight {
-    const { jobs, events, toAppend, bytes, expected, state } = prepared;
+    const { jobs, events, bytes, expected, state } = prepared;
     this.head.hope(events, state, bytes);
     this.tools.observer.batch?.(
       this.ledger,
@@ -57,7 +57,7 @@ export class Flights {
     return {
       ...prepared,
       sentAt,
-      landed: appendResolved(this.tools, this.stream, expected, toAppend, Math.max(...jobs.map((job) => job.deadlineAt))),
+      landed: appendResolved(this.tools, this.stream, expected, events, Math.max(...jobs.map((job) => job.deadlineAt))),
     };
   }
 

@@ -22,17 +22,19 @@ export function randomIdMaker(): () => string {
   return () => textOf(v4({ random: random() }, bytes));
 }
 
-/** Randomness is drawn for many ids at once, since each draw costs more than an id. */
+/** Randomness is drawn for many ids at once, since each draw costs more than an id. What is answered is written over by the next. */
 function randomness(): () => Uint8Array {
   const pool = new Uint8Array(RANDOM_BYTES * POOLED_IDS);
-  let used = POOLED_IDS;
+  const random = new Uint8Array(RANDOM_BYTES);
+  let used = pool.length;
   return () => {
-    if (used === POOLED_IDS) {
+    if (used === pool.length) {
       randomFillSync(pool);
       used = 0;
     }
-    used += 1;
-    return pool.subarray((used - 1) * RANDOM_BYTES, used * RANDOM_BYTES);
+    for (let index = 0; index < RANDOM_BYTES; index += 1) random[index] = pool[used + index] as number;
+    used += RANDOM_BYTES;
+    return random;
   };
 }
 

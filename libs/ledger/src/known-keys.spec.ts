@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import type { RecordedLedgerEvent } from '#domain';
+import type { WrittenEvent } from './chain.js';
 import { KnownKeys } from './known-keys.js';
 
 const NONE = { recordIds: [], externalIds: [], bindingIds: [], scopedKeys: [] };
 
-function created(recordId: string, externalId: string | null, key?: string): RecordedLedgerEvent {
+function created(recordId: string, externalId: string | null, key?: string): WrittenEvent {
   const idempotency = key === undefined ? undefined : { key, request: '', outcome: 'created' as const, rest: {} };
   return {
     type: 'BindingCreated',
     data: { bindingId: 'b', version: 1, recordId, externalId, state: 'bound' },
-    id: 'e',
     revision: 0,
-    metadata: { actor: 'job', at: '', correlationId: '', schema: 1, hash: '', idempotency },
-  } as RecordedLedgerEvent;
+    fields: { actor: 'job', at: '', correlationId: '', schema: 1, idempotency },
+    json: { data: '', metadata: '' },
+  } as WrittenEvent;
 }
 
 const manyOf = (name: string, count: number) => Array.from({ length: count }, (_, index) => `${name}-${index}`);

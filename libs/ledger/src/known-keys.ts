@@ -1,5 +1,6 @@
-import { isBindingEvent, scopedKey, type RecordedLedgerEvent } from '#domain';
+import { hashOfKey, isBindingEvent, scopedKey, type KeyHash } from '#domain';
 import type { DecisionKeys } from '#read-model';
+import type { WrittenEvent } from './chain.js';
 
 /** For about four million keys. */
 const MAX_BYTES = 6 * 1_024 * 1_024;
@@ -13,10 +14,10 @@ export class KnownKeys {
   private readonly filter = new KeyFilter(MAX_BYTES);
   private complete = true;
 
-  learn(event: RecordedLedgerEvent): void {
+  learn(event: WrittenEvent): void {
     if (!this.complete || !isBindingEvent(event)) return;
     const { recordId, externalId } = event.data;
-    const { idempotency, actor } = event.metadata;
+    const { idempotency, actor } = event.fields;
     this.add(OF_RECORD, recordId);
     if (externalId !== null) this.add(EXTERNAL_ID, externalId);
     if (idempotency !== undefined) this.add(SCOPED_KEY, scopedKey(actor, idempotency.key));
@@ -57,14 +58,13 @@ class KeyFilter {
       if (this.parts.reduce((sum, each) => sum + each.bytes, bytes) > this.maxBytes) return false;
       this.parts.push((part = new Part(bytes)));
     }
-    hash(kind, key);
-    part.add();
+    part.add(hashOfKey(kind, key));
     return true;
   }
 
   has(kind: number, key: string): boolean {
-    hash(kind, key);
-    for (const part of this.parts) if (part.has()) return true;
+    const hash = hashOfKey(kind, key);
+    for (const part of this.parts) if (part.has(hash)) return true;
     return false;
   }
 }
@@ -73,22 +73,6 @@ const FIRST_PART_BYTES = 16_384;
 const GROWTH = 4;
 const BITS_OF_KEY = 10;
 const PROBES = 5;
-
-let [first, second] = [0, 0];
-
-/** Two independent hashes of a string, left in `first` and `second`: FNV-1a, with two multipliers. */
-function hash(kind: number, key: string): void {
-  let a = Math.imul(0x811c9dc5 ^ kind, 0x01000193);
-  let b = 0x1b873593 + kind;
-  for (let index = 0; index < key.length; index += 1) {
-    const unit = key.charCodeAt(index);
-    a = Math.imul(a ^ unit, 0x01000193);
-    b = Math.imul(b ^ unit, 0x85ebca6b);
-    b ^= b >>> 15;
-  }
-  first = (a ^ (a >>> 16)) >>> 0;
-  second = (b ^ (b >>> 13)) | 1;
-}
 
 class Part {
   private readonly words: Uint32Array;
@@ -104,7 +88,7 @@ class Part {
     return this.keys * BITS_OF_KEY >= this.bytes * 8;
   }
 
-  add(): void {
+  add({ first, second }: KeyHash): void {
     this.keys += 1;
     for (let probe = 0; probe < PROBES; probe += 1) {
       const bit = (first + Math.imul(probe, second)) & this.mask;
@@ -112,7 +96,7 @@ class Part {
     }
   }
 
-  has(): boolean {
+  has({ first, second }: KeyHash): boolean {
     for (let probe = 0; probe < PROBES; probe += 1) {
       const bit = (first + Math.imul(probe, second)) & this.mask;
       if (((this.words[bit >>> 5] as number) & (1 << (bit & 31))) === 0) return false;

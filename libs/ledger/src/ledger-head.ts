@@ -10,7 +10,7 @@ import {
 } from '#domain';
 import { NO_STREAM, type EventStore } from '#event-store';
 import type { DecisionKeys, DecisionState, LedgerDocument, ReadModel } from '#read-model';
-import { readLedgerEvent } from './chain.js';
+import { readLedgerEvent, writtenEvent, type ChainedEvent, type WrittenEvent } from './chain.js';
 import { KnownKeys } from './known-keys.js';
 import { Tail, type TailLimits } from './tail.js';
 
@@ -98,11 +98,11 @@ export class LedgerHead {
   }
 
   /** Takes the events of the append that is being sent for written. */
-  hope(events: readonly RecordedLedgerEvent[], state: LedgerState, bytes: number): void {
+  hope(events: readonly ChainedEvent[], state: LedgerState, bytes: number): void {
     const last = events.at(-1);
     if (last === undefined) return;
     this.take(events, bytes);
-    this.hopedPoint = { revision: last.revision, state, hash: last.metadata.hash, at: last.metadata.at };
+    this.hopedPoint = { revision: last.revision, state, hash: last.hash, at: last.fields.at };
   }
 
   acknowledge(): void {
@@ -112,7 +112,7 @@ export class LedgerHead {
   /** The append was not written: the head is where it was. */
   abandon(): void {
     if (!this.inFlight) return;
-    this.tail = this.tail.truncatedTo(this.acknowledgedPoint.revision);
+    this.tail.cutTo(this.acknowledgedPoint.revision);
     this.hopedPoint = this.acknowledgedPoint;
   }
 
@@ -205,13 +205,14 @@ export class LedgerHead {
     this.based = true;
   }
 
-  private take(events: readonly RecordedLedgerEvent[], bytes: number): void {
+  private take(events: readonly WrittenEvent[], bytes: number): void {
     this.tail.append(events, bytes);
     if (this.knownKeys !== undefined) for (const event of events) this.knownKeys.learn(event);
   }
 
   private add(event: RecordedLedgerEvent): void {
-    this.take([event], JSON.stringify(event.data).length);
+    const written = writtenEvent(event);
+    this.take([written], written.json.data.length);
     const { hash, at } = event.metadata;
     this.hopedPoint = {
       revision: event.revision,

@@ -1,7 +1,9 @@
 /** Every queue, batch, wait and retry of the ledger has its limit here; each can be set lower or higher when the ledger is opened. */
 export interface LedgerLimits {
-  /** Commands that may wait in one ledger's queue; more are refused `BUSY`, a bulk stream is slowed down. */
+  /** Commands that may wait in one ledger's queue; more are refused `BUSY`. */
   queueCommands: number;
+  /** Commands waiting from which on a bulk stream is slowed down: enough for the writer, and little for others to wait behind. */
+  bulkCommands: number;
   /** Commands decided and appended together. */
   batchCommands: number;
   /** Bytes of events appended together; one append may be 1 MiB at most. */
@@ -24,6 +26,7 @@ export interface LedgerLimits {
 
 export const DEFAULT_LIMITS: LedgerLimits = {
   queueCommands: 10_000,
+  bulkCommands: 2_000,
   batchCommands: 500,
   batchBytes: 900_000,
   tailEvents: 50_000,
@@ -32,5 +35,5 @@ export const DEFAULT_LIMITS: LedgerLimits = {
   clockToleranceMs: 5_000,
   idleWriters: 256,
   idleWriterMs: 60_000,
-  projectionEvents: 2_048,
+  projectionEvents: 4_096,
 };

@@ -70,7 +70,7 @@ export class LedgerWriter {
     stream: string,
     private readonly tools: WriterTools,
   ) {
-    this.queue = new CommandQueue(tools.limits.queueCommands);
+    this.queue = new CommandQueue(tools.limits);
     this.head = new LedgerHead(ledger, stream, tools.store, tools.readModel, tools.limits);
     const clockWatch = new ClockWatch(tools.clock, tools.limits.clockToleranceMs);
     this.flights = new Flights(ledger, stream, this.head, this.queue, tools, clockWatch);
@@ -127,13 +127,13 @@ export class LedgerWriter {
    * the look at the queue and putting in, in which others who waited could fill it. An empty queue has all the room there is.
    */
   async submitInTurn(group: CommandGroup): Promise<CommandResult[]> {
-    while (this.depth > 0 && !this.queue.hasRoomFor(group.requests.length) && !this.closing) await this.queue.change();
+    while (this.depth > 0 && !this.queue.hasRoomInTurnFor(group.requests.length) && !this.closing) await this.queue.change();
     return this.submit(group);
   }
 
-  /** Resolves when the queue has room for a command. */
+  /** Resolves when the queue has room for more of a bulk stream. */
   async room(): Promise<void> {
-    while (!this.queue.hasRoomFor(1) && !this.closing) await this.queue.change();
+    while (!this.queue.hasRoomInTurnFor(1) && !this.closing) await this.queue.change();
   }
 
   /** Takes no more commands, and resolves when those it took are answered. */

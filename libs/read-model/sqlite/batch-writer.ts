@@ -2,6 +2,7 @@ import { ledgerKey, type IdempotencyRecord } from '#domain';
 import { transaction, type SqliteDatabase } from '#sqlite';
 import type { ApplyResult, BindingWrite, HistoryRow, LedgerBatch } from '../src/port.js';
 import { isLiveRow, updatedRow, type BindingRow } from './codec.js';
+import type { ExternalHash } from './external-hash.js';
 import { FieldIndex } from './field-index.js';
 import type { SqliteGenerations } from './generations.js';
 import { bitsOf } from './history.js';
@@ -16,6 +17,7 @@ export class BatchWriter {
     private readonly db: SqliteDatabase,
     private readonly statements: Statements,
     private readonly generations: SqliteGenerations,
+    private readonly externalHash: ExternalHash,
   ) {}
 
   apply(batch: LedgerBatch): ApplyResult {
@@ -85,8 +87,13 @@ export class BatchWriter {
 
   /** Answers the number of the new row; none when the binding has one already. */
   private insertRow(ledger: number, createdRevision: number, row: BindingRow): number | undefined {
-    const unbound = isLiveRow(row) ? 0 : 1;
-    const { changes, lastInsertRowid } = this.statements.insertBinding.run(ledger, unbound, createdRevision, ...row);
+    const [id, recordId, externalId, syncDate, data, state, version, revision, createdAt] = row;
+    const { insertBinding, insertNewBinding } = this.statements;
+    const hash = this.hashOf(externalId);
+    const { changes, lastInsertRowid } =
+      version === 1 && revision === createdRevision
+        ? insertNewBinding.run(ledger, revision, hash, id, recordId, externalId, syncDate, data, state, createdAt)
+        : insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, createdRevision, hash, ...row);
     return changes === 0 ? undefined : Number(lastInsertRowid);
   }
 
@@ -101,12 +108,17 @@ export class BatchWriter {
     const number = stored[13];
     const [, recordId, externalId, syncDate, data, state, version, revision, , updatedAt] = row;
     if (recordId !== stored[1] || externalId !== stored[2] || state !== stored[5]) {
-      this.statements.updateBinding.run(isLiveRow(row) ? 0 : 1, ...(row.slice(1) as (string | number | null)[]), number);
+      const columns = row.slice(1) as (string | number | null)[];
+      this.statements.updateBinding.run(isLiveRow(row) ? 0 : 1, this.hashOf(externalId), ...columns, number);
     } else if (syncDate !== stored[3]) {
       this.statements.syncBinding.run(syncDate, data, version, revision, updatedAt, number);
     } else {
       this.statements.touchBinding.run(data, version, revision, updatedAt, number);
     }
+  }
+
+  private hashOf(externalId: string | null): number | null {
+    return externalId === null ? null : this.externalHash(externalId);
   }
 
   private remember(ledger: number, { scopedKey, request, answer, at }: IdempotencyRecord): void {

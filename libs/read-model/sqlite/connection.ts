@@ -10,6 +10,7 @@ import {
 } from '../src/port.js';
 import { BatchWriter } from './batch-writer.js';
 import { toReadModelError } from './errors.js';
+import { externalHash, type ExternalHash } from './external-hash.js';
 import { SqliteGenerations } from './generations.js';
 import { KnownNumbers } from './known-numbers.js';
 import { prepareStatements, type Statements } from './statements.js';
@@ -20,6 +21,7 @@ export const POSITION = 'position';
 export class SqliteConnection implements RebuildableReadModel {
   protected readonly statements: Statements;
   protected readonly current: KnownNumbers;
+  protected readonly externalHash: ExternalHash;
   private readonly writer: BatchWriter;
   private readonly generations: SqliteGenerations;
   private closed = false;
@@ -28,7 +30,8 @@ export class SqliteConnection implements RebuildableReadModel {
     this.statements = prepareStatements(db);
     this.generations = new SqliteGenerations(db, this.statements);
     this.current = new KnownNumbers(this.statements);
-    this.writer = new BatchWriter(db, this.statements, this.generations);
+    this.externalHash = externalHash(this.statements);
+    this.writer = new BatchWriter(db, this.statements, this.generations, this.externalHash);
   }
 
   async openLedger(ledger: LedgerName): Promise<OpenedLedger> {

@@ -8,6 +8,7 @@ import {
   type KeyOfHolders,
   type KnownBinding,
 } from '../src/history.js';
+import type { ExternalHash } from './external-hash.js';
 import type { Statements } from './statements.js';
 
 export type KnownRow = [number: number, createdRevision: number, revision: number];
@@ -24,6 +25,7 @@ export class SqliteHistorySource implements HistorySource<number> {
   constructor(
     private readonly statements: Statements,
     private readonly ledger: number,
+    private readonly externalHash: ExternalHash,
     private readonly run: <T>(work: () => T) => T,
   ) {}
 
@@ -48,7 +50,7 @@ export class SqliteHistorySource implements HistorySource<number> {
     return this.known(() =>
       'recordId' in key
         ? liveKnownByRecord.all(key.recordId, this.ledger)
-        : liveKnownByExternalId.all(key.externalId, this.ledger),
+        : liveKnownByExternalId.all(this.externalHash(key.externalId), this.ledger, key.externalId),
     );
   }
 

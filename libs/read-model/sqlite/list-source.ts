@@ -2,6 +2,7 @@ import type { SqlValue, SqliteStatement } from '#sqlite';
 import { orderOf, type Place } from '../src/filter.js';
 import type { BindingFilter } from '../src/port.js';
 import type { BindingRow } from './codec.js';
+import type { ExternalHash } from './external-hash.js';
 import type { Statements } from './statements.js';
 
 /**
@@ -15,7 +16,10 @@ export type ListSource = (place: Place, limit: number) => BindingRow[];
 
 /** Picks the index that leaves the least to be looked through. */
 export class ListSources {
-  constructor(private readonly statements: Statements) {}
+  constructor(
+    private readonly statements: Statements,
+    private readonly externalHash: ExternalHash,
+  ) {}
 
   sourceOf(ledger: number, filter: BindingFilter): ListSource {
     const unbound = filter.state === 'unbound' ? 1 : 0;
@@ -26,16 +30,16 @@ export class ListSources {
 
   private ofOneKey(ledger: number, unbound: number, { externalId, recordId, ...rest }: BindingFilter): ListSource | undefined {
     const { statements } = this;
-    const key = externalId ?? recordId;
-    if (key === undefined) return undefined;
+    const key = externalId === undefined ? [recordId] : [this.externalHash(externalId), externalId];
+    if (key[0] === undefined) return undefined;
     const by = externalId === undefined ? ('listRecord' as const) : ('listExternalId' as const);
     switch (orderOf(rest)) {
       case 'id':
-        return afterId(statements[`${by}ById`], ledger, unbound, key);
+        return afterId(statements[`${by}ById`], ledger, unbound, ...(key as SqlValue[]));
       case 'syncDate':
-        return afterDate(statements[`${by}BySyncDate`], ledger, unbound, key);
+        return afterDate(statements[`${by}BySyncDate`], ledger, unbound, ...(key as SqlValue[]));
       case 'createdAt':
-        return afterDate(statements[`${by}ByCreation`], ledger, unbound, key);
+        return afterDate(statements[`${by}ByCreation`], ledger, unbound, ...(key as SqlValue[]));
     }
   }
 

@@ -17,16 +17,16 @@ function list(index: string, where: string, { after, by }: typeof AFTER_ID): Sql
 }
 
 const RECORD = 'b.unbound = ? AND b.record_id = ?';
-const EXTERNAL_ID = 'b.unbound = ? AND b.external_id = ?';
+const EXTERNAL_ID = 'b.unbound = ? AND b.external_hash = ? AND b.external_id = ?';
 
 export const LIST_STATEMENTS = {
   // Few bindings have the same record or external id, so these may be sorted in any order.
   listRecordById: list('bindings_by_record', RECORD, AFTER_ID),
   listRecordBySyncDate: list('bindings_by_record', RECORD, AFTER_SYNC_DATE),
   listRecordByCreation: list('bindings_by_record', RECORD, AFTER_CREATION),
-  listExternalIdById: list('bindings_by_external_id', EXTERNAL_ID, AFTER_ID),
-  listExternalIdBySyncDate: list('bindings_by_external_id', EXTERNAL_ID, AFTER_SYNC_DATE),
-  listExternalIdByCreation: list('bindings_by_external_id', EXTERNAL_ID, AFTER_CREATION),
+  listExternalIdById: list('bindings_by_external_hash', EXTERNAL_ID, AFTER_ID),
+  listExternalIdBySyncDate: list('bindings_by_external_hash', EXTERNAL_ID, AFTER_SYNC_DATE),
+  listExternalIdByCreation: list('bindings_by_external_hash', EXTERNAL_ID, AFTER_CREATION),
 
   listById: list('bindings_by_id', 'b.unbound = ?', AFTER_ID),
   listBySyncDate: list('bindings_by_sync_date', 'b.unbound = ? AND b.sync_date < ?', AFTER_SYNC_DATE),

@@ -3,8 +3,8 @@ import { MEMORY, migrate, openDatabase } from '#sqlite';
 import { READ_MODEL_SCHEMA } from './schema.js';
 import { STATEMENTS } from './statements.js';
 
-const RECORD = 'b USING INDEX bindings_by_record (record_id=? AND ledger=? AND unbound=?)';
-const EXTERNAL_ID = 'b USING INDEX bindings_by_external_id (external_id=? AND ledger=? AND unbound=?)';
+const RECORD = 'b USING INDEX bindings_by_record (ledger=? AND record_id=? AND unbound=?)';
+const EXTERNAL_ID = 'b USING INDEX bindings_by_external_hash (ledger=? AND external_hash=? AND unbound=?)';
 const BY_ID = 'b USING INDEX bindings_by_id (ledger=? AND unbound=? AND id=?)';
 const ROW = 'bindings USING INTEGER PRIMARY KEY (rowid=?)';
 const GENERATION = 'ledgers USING INDEX ledgers_by_role (role=? AND name=?)';
@@ -61,7 +61,7 @@ const SEARCHES: Record<keyof typeof STATEMENTS, string[]> = {
   ledgerProgress: ['ledgers USING INDEX ledgers_by_generation (name=? AND generation=?)'],
   updateLedger: [LEDGER_ROW],
   liveByExternalId: [EXTERNAL_ID.replace('b ', 'bindings ')],
-  liveByExternalIds: [EXTERNAL_ID],
+  liveByExternalHashes: [EXTERNAL_ID],
   liveByRecordIds: [RECORD],
   byId: [BY_ID.replace('b ', 'bindings ')],
   byIds: [BY_ID],
@@ -83,6 +83,7 @@ const SEARCHES: Record<keyof typeof STATEMENTS, string[]> = {
   insertHistory: [],
   storedByIds: [BY_ID],
   insertBinding: [],
+  insertNewBinding: [],
   touchBinding: [ROW],
   syncBinding: [ROW],
   updateBinding: [ROW],

@@ -35,7 +35,7 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
 
   constructor(db: SqliteDatabase) {
     super(db);
-    this.sources = new ListSources(this.statements);
+    this.sources = new ListSources(this.statements, this.externalHash);
   }
 
   // ── For the projector ──
@@ -66,10 +66,10 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
       const row = number === undefined ? undefined : this.statements.ledger.get(number);
       if (row === undefined || number === undefined) return { document: undefined, bindings: [], idempotency: [] };
       this.current.learn(name, number, readAt);
-      const { liveByRecordIds, liveByExternalIds, byIds } = this.statements;
+      const { liveByRecordIds, byIds } = this.statements;
       const found = new Map<string, BindingRow>();
       for (const binding of allOf(liveByRecordIds, keys.recordIds, number)) found.set(binding[0], binding);
-      for (const binding of allOf(liveByExternalIds, keys.externalIds, number)) found.set(binding[0], binding);
+      for (const binding of this.liveByExternalIds(keys.externalIds, number)) found.set(binding[0], binding);
       for (const binding of allOf(byIds, keys.bindingIds, number)) found.set(binding[0], binding);
       const idempotency = allOf(this.statements.rememberedKeys, keys.scopedKeys, number).map(recordOf);
       return { document: documentOf(row), bindings: [...found.values()].map(bindingOf), idempotency };
@@ -98,17 +98,17 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
 
   async findByExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined> {
     return this.look(ledger, undefined, (number) => {
-      const row = this.statements.liveByExternalId.get(externalId, number);
+      const row = this.statements.liveByExternalId.get(this.externalHash(externalId), number, externalId);
       return row === undefined ? undefined : bindingOf(row);
     });
   }
 
   async findByExternalIds(ledger: LedgerName, externalIds: readonly string[]): Promise<FoundBindings> {
-    return this.find(this.statements.liveByExternalIds, ledger, externalIds);
+    return this.find(ledger, (number) => this.liveByExternalIds(externalIds, number));
   }
 
   async findByRecordIds(ledger: LedgerName, recordIds: readonly string[]): Promise<FoundBindings> {
-    return this.find(this.statements.liveByRecordIds, ledger, recordIds);
+    return this.find(ledger, (number) => allOf(this.statements.liveByRecordIds, recordIds, number));
   }
 
   async findById(ledger: LedgerName, bindingId: string): Promise<Binding | undefined> {
@@ -200,13 +200,19 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
   }
 
   /** Finds live bindings, and the revision at which they were so together. */
-  private find(statement: SqliteStatement<BindingRow>, ledger: LedgerName, keys: readonly string[]): FoundBindings {
+  private find(ledger: LedgerName, rowsOf: (number: number) => BindingRow[]): FoundBindings {
     return this.read(() =>
       this.current.look<FoundBindings>(ledger, { bindings: [], revision: -1 }, (number) => {
         const [revision = -1] = this.statements.ledgerCheckpoint.get(number) ?? [];
-        return { bindings: allOf(statement, keys, number).map(bindingOf), revision };
+        return { bindings: rowsOf(number).map(bindingOf), revision };
       }),
     );
+  }
+
+  private liveByExternalIds(externalIds: readonly string[], ledger: number): BindingRow[] {
+    const wanted = new Set(externalIds);
+    const rows = allOf(this.statements.liveByExternalHashes, [...wanted].map(this.externalHash), ledger);
+    return rows.filter(([, , externalId]) => wanted.has(externalId as string));
   }
 
   private async ofThePast<T>(
@@ -216,12 +222,12 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
   ): Promise<{ found: T[]; upTo: number }> {
     const run = <R>(work: () => R) => this.run(work);
     return this.current.search<{ found: T[]; upTo: number }>(ledger, { found: [], upTo: -1 }, run, (number) =>
-      new SqliteHistorySource(this.statements, number, run).answer(key, ask),
+      new SqliteHistorySource(this.statements, number, this.externalHash, run).answer(key, ask),
     );
   }
 }
 
 /** All rows of the keys in a ledger. A key that comes twice must not find twice. */
-function allOf<Row>(statement: SqliteStatement<Row>, keys: readonly string[], ledger: number): Row[] {
+function allOf<Row>(statement: SqliteStatement<Row>, keys: readonly (string | number)[], ledger: number): Row[] {
   return keys.length === 0 ? [] : statement.all(JSON.stringify([...new Set(keys)]), ledger);
 }

@@ -5,7 +5,7 @@ const WRITER = 'libs/ledger/src/writer.ts';
 const FLIGHTS = 'libs/ledger/src/flights.ts';
 const CLOCK_WATCH = 'libs/ledger/src/clock-watch.ts';
 const HEAD = 'libs/ledger/src/ledger-head.ts';
-const TAIL = 'libs/ledger/src/tail.ts';
+const TAIL = 'libs/ledger/src/tail-segment.ts';
 const BATCH = 'libs/ledger/src/batch.ts';
 const APPEND = 'libs/ledger/src/append.ts';
 const STEPWISE = 'libs/read-model/src/stepwise.ts';
@@ -21,7 +21,7 @@ export const WRITING: Mutation[] = [
     edits: [
       {
         file: TAIL,
-        find: "if (state === 'unbound') return;",
+        find: "if (state === 'unbound' || known) return;",
         replace: "if (state === 'unbound' || event.type !== 'BindingCreated') return;",
       },
     ],

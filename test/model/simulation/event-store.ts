@@ -5,6 +5,8 @@ import {
   type AllPage,
   type AppendResult,
   type EventStore,
+  type EventValues,
+  type JsonObject,
   type NewEvent,
   type ReadAllOptions,
   type ReadStreamOptions,
@@ -51,15 +53,29 @@ export class EventStoreServer {
     }
     const storedAt = new Date(this.clock()).toISOString();
     for (const event of events) {
-      // What comes back from a store is a copy, as JSON has it.
-      const copy = JSON.parse(JSON.stringify(event)) as NewEvent;
-      const recorded = { ...copy, stream: name, revision: stream.length, position: positionOf(this.all.length), storedAt };
+      const { id, type } = event;
+      const recorded = {
+        id,
+        type,
+        ...valuesOf(event),
+        stream: name,
+        revision: stream.length,
+        position: positionOf(this.all.length),
+        storedAt,
+      };
       stream.push(recorded);
       this.all.push(recorded);
     }
     this.streams.set(name, stream);
     return { ok: true, revision: last, position: positionOf(this.all.length - 1), storedAt };
   }
+}
+
+/** What comes back from a store is a copy, as JSON has it. */
+function valuesOf(event: NewEvent): EventValues {
+  const { data, metadata } =
+    'json' in event ? event.json : { data: JSON.stringify(event.data), metadata: JSON.stringify(event.metadata) };
+  return { data: JSON.parse(data) as JsonObject, metadata: JSON.parse(metadata) as JsonObject };
 }
 
 function positionOf(index: number): string {

@@ -122,9 +122,7 @@ export class StreamLedgers implements LedgerAmender {
     for (const event of events) {
       const last = recorded.at(-1);
       const metadata = metadataOf(context, new Date().toISOString());
-      recorded.push(
-        chainEvent(last?.metadata.hash ?? hash, (last?.revision ?? revision) + 1, randomUUID(), event, metadata).event,
-      );
+      recorded.push(chainEvent(last?.metadata.hash ?? hash, (last?.revision ?? revision) + 1, randomUUID(), event, metadata));
     }
     return (await this.store.append(stream, revision, recorded.map(toNewEvent))).ok;
   }

@@ -1,7 +1,15 @@
 /** What the cases of the event store's contract share. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import { MAX_PAGE_EVENTS, type EventStore, type NewEvent, type Position, type RecordedEvent, type Revision } from '#event-store';
+import {
+  MAX_PAGE_EVENTS,
+  type EventStore,
+  type EventValues,
+  type NewEvent,
+  type Position,
+  type RecordedEvent,
+  type Revision,
+} from '#event-store';
 
 /** The store under test, once it is open. */
 export type Subject = () => EventStore;
@@ -9,9 +17,9 @@ export type Subject = () => EventStore;
 export const nameOf = (label: string) => `contract${randomUUID().slice(0, 8)}-${label}`;
 export const event = (
   type = 'Happened',
-  data: NewEvent['data'] = {},
-  metadata: NewEvent['metadata'] = { by: 'contract' },
-): NewEvent => ({
+  data: EventValues['data'] = {},
+  metadata: EventValues['metadata'] = { by: 'contract' },
+): NewEvent & EventValues => ({
   id: randomUUID(),
   type,
   data,

@@ -275,7 +275,7 @@ describe('a read model that was edited', () => {
     const bindingId = idOf('10');
     edit(`DELETE FROM bindings WHERE id = '${bindingId}'`);
     edit(`INSERT INTO bindings SELECT number + 100, ledger, unbound, 'made-up', 'r', 'e', sync_date, data, state, version, revision,
-      created_at, updated_at, unbound_at, cause, reason, created_revision FROM bindings WHERE record_id = '8'`);
+      created_at, updated_at, unbound_at, cause, reason, created_revision, external_hash FROM bindings WHERE record_id = '8'`);
     expect((await verify()).readModel?.differing).toEqual([
       { bindingId: 'made-up', why: 'no event of the stream is about it' },
       { bindingId, why: 'it is not in the read model' },

@@ -1,6 +1,8 @@
 // The ledger on EventStoreDB, beside the client by itself, in the same run: bulk bind, single bind, and catching up.
-//   node test/bench/eventstoredb.bench.mjs [bindings, default 40000] [rounds, default 5]
-// One round before them is not measured, so that what is compiled on the way counts for neither side.
+//   node test/bench/eventstoredb.bench.mjs [bindings, default 40000] [rounds, default 5] [flush]
+// With `flush` the stand-in flushes every append to the disk before it acknowledges it, as a node does.
+// The ledger is opened once and works as a server does, for long, each round on another ledger of it. Two rounds before them are not
+// measured, so that what is compiled on the way counts for neither side.
 // EVENTSTORE_TEST_URL names a node; without it, it runs against the stand-in. The read model is a SQLite file.
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,7 +20,8 @@ const ROUNDS = Number(process.argv[3] ?? 5);
 const BATCH = 500;
 const SINGLES = 1_000;
 const SYNC_DATE = '2026-01-01T00:00:00.000Z';
-const LEDGER = { backend: 'shop', model: 'shop.product' };
+const MODEL = 'shop.product';
+const WARM_UP_ROUNDS = 2;
 const context = { actor: 'bench', correlationId: 'bench' };
 const rate = (count, ms) => Math.round(count / (ms / 1000));
 const median = (all) => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)];
@@ -32,10 +35,15 @@ async function openOn(url, streamPrefix, folder) {
   return openLedger({ stores: { store, readModel, vault, elsewhere: { eventStoreUrl: url, folder } }, streamPrefix });
 }
 
-async function prepare({ catalog, backends }) {
+async function prepare({ catalog }) {
   await catalog.defineType({ type: 'shop' }, context);
-  await catalog.defineModel({ model: LEDGER.model, backendType: 'shop', localModel: 'product' }, context);
-  await backends.register({ id: LEDGER.backend, type: 'shop', location: 'https://shop.example' }, context);
+  await catalog.defineModel({ model: MODEL, backendType: 'shop', localModel: 'product' }, context);
+}
+
+async function ledgerOf(round, { backends }) {
+  const backend = `shop${round}`;
+  await backends.register({ id: backend, type: 'shop', location: 'https://shop.example' }, context);
+  return { backend, model: MODEL };
 }
 
 const bindOf = (i) => ({
@@ -43,14 +51,14 @@ const bindOf = (i) => ({
   context,
 });
 
-async function bulkBind(opened) {
+async function bulkBind(opened, ledger) {
   const started = performance.now();
   const answers = [];
   for (let start = 0; start < COUNT; start += BATCH) {
-    await opened.ledger.room(LEDGER);
+    await opened.ledger.room(ledger);
     const requests = Array.from({ length: BATCH }, (_, i) => bindOf(start + i));
     answers.push(
-      opened.ledger.executeAll(LEDGER, requests).then((results) => results.filter(({ outcome }) => outcome !== 'created')),
+      opened.ledger.executeAll(ledger, requests).then((results) => results.filter(({ outcome }) => outcome !== 'created')),
     );
   }
   const wrong = (await Promise.all(answers)).flat();
@@ -58,11 +66,11 @@ async function bulkBind(opened) {
   return performance.now() - started;
 }
 
-async function singleBinds(opened) {
+async function singleBinds(opened, ledger) {
   const times = [];
   for (let i = 0; i < SINGLES; i += 1) {
     const started = performance.now();
-    const { outcome } = await opened.ledger.execute(LEDGER, bindOf(COUNT + i).command, context);
+    const { outcome } = await opened.ledger.execute(ledger, bindOf(COUNT + i).command, context);
     if (outcome !== 'created') throw new Error(`a bind came to ${outcome}`);
     times.push(performance.now() - started);
   }
@@ -127,32 +135,32 @@ async function ledgerCatchUp(url, prefixes, wanted) {
   return tookMs;
 }
 
-const node = await benchmarkNode();
+const node = await benchmarkNode({ flush: process.argv[4] === 'flush' });
 const client = EventStoreDBClient.connectionString(node.url);
 const ratios = { bulk: [], single: [], catchUp: [] };
+const prefix = nameOf('');
+const folder = mkdtempSync(join(tmpdir(), 'ledger-bench-'));
+const opened = await openOn(node.url, prefix, folder);
 try {
-  for (let round = -1; round < ROUNDS; round += 1) {
-    const prefix = nameOf('');
-    const folder = mkdtempSync(join(tmpdir(), 'ledger-bench-'));
-    const opened = await openOn(node.url, prefix, folder);
-    await prepare(opened);
-    const bulkMs = await bulkBind(opened);
-    await opened.queries.await(LEDGER, { atLeast: 'head', timeoutMs: 120_000 });
-    const singleMs = median(await singleBinds(opened));
-    const events = await eventsOf(opened, `${prefix}ledger-shop/shop.product`);
-    await opened.close();
-    rmSync(folder, { recursive: true });
+  await prepare(opened);
+  for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
+    const ledger = await ledgerOf(round, opened);
+    const bulkMs = await bulkBind(opened, ledger);
+    await opened.queries.await(ledger, { atLeast: 'head', timeoutMs: 120_000 });
+    const singleMs = median(await singleBinds(opened, ledger));
+    const stream = `${prefix}ledger-${ledger.backend}/${MODEL}`;
+    const events = await eventsOf(opened, stream);
     const rawMs = await rawAppends(client, events.slice(1, COUNT + 1));
     const rawSingleMs = median(await rawSingles(client, events));
-    const prefixes = ['ledger-', 'backend-', 'catalog-'].map((category) => prefix + category);
+    const prefixes = [stream];
     const rawCatchUpMs = await rawCatchUp(client, prefixes, events.length);
     const catchUpMs = await ledgerCatchUp(node.url, prefixes, events.length);
     console.log(
-      `${round < 0 ? 'warming up' : `round ${round}`}: bulk bind ${rate(COUNT, bulkMs)}/s, raw appends ${rate(COUNT, rawMs)}/s; ` +
+      `${round < WARM_UP_ROUNDS ? 'warming up' : `round ${round - WARM_UP_ROUNDS}`}: bulk bind ${rate(COUNT, bulkMs)}/s, raw appends ${rate(COUNT, rawMs)}/s; ` +
         `single bind ${singleMs.toFixed(2)} ms, raw ${rawSingleMs.toFixed(2)} ms; ` +
         `subscription ${rate(events.length, catchUpMs)}/s, raw ${rate(events.length, rawCatchUpMs)}/s`,
     );
-    if (round < 0) continue;
+    if (round < WARM_UP_ROUNDS) continue;
     ratios.bulk.push(rawMs / bulkMs);
     ratios.single.push(singleMs / rawSingleMs);
     ratios.catchUp.push(rawCatchUpMs / catchUpMs);
@@ -162,6 +170,8 @@ try {
   console.log(`single bind, median  ${median(ratios.single).toFixed(2)} x a raw single append (target: at most 1.5)`);
   console.log(`catching up          ${median(ratios.catchUp).toFixed(2)} x the raw subscription (target 0.9)`);
 } finally {
+  await opened.close();
+  rmSync(folder, { recursive: true });
   await client.dispose();
   await node.stop();
 }

@@ -8,6 +8,7 @@ export * from './ledger-head.js';
 export * from './limits.js';
 export * from './located.js';
 export * from './progress.js';
+export * from './projection-pace.js';
 export * from './projector.js';
 export * from './queries.js';
 export * from './streams.js';

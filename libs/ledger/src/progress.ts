@@ -15,6 +15,9 @@ export class ProjectionProgress {
   /** Newest checkpoints that were reported, and the recorded time of their events: for metrics. */
   readonly reported = new Map<string, { ledger: LedgerName; checkpoint: number; at: string }>();
 
+  /** Called when a query waits, and again as long as it does. */
+  hurry: () => void = () => undefined;
+
   constructor(private readonly readModel: ReadModel) {}
 
   report = (ledger: LedgerName, checkpoint: number, at: string): void => {
@@ -43,6 +46,7 @@ export class ProjectionProgress {
         return refuse('NOT_YET_PROJECTED', `the read model is at revision ${checkpoint}, not yet at ${revision}`, {
           details: { projectedRevision: checkpoint },
         });
+      this.hurry();
       await this.change(ledgerKey(ledger), Math.min(leftMs, LOOK_EVERY_MS));
     }
   }

@@ -35,6 +35,8 @@ export interface ProjectorTools {
   clock(): number;
   sleep(ms: number): Promise<void>;
   maxEvents: number;
+  /** Called after so many events were applied, before the next are taken. */
+  rest?(events: number): Promise<void>;
 }
 
 /** Why a ledger, or with no ledger this instance's whole projection, has stopped. */
@@ -97,6 +99,7 @@ export class Projector {
           attempt = 0;
           this.stalledBecause = undefined;
           await this.forgetOldKeys();
+          await this.tools.rest?.(batch.events.length);
         }
         await saving;
       } catch (error) {

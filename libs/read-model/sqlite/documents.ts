@@ -22,9 +22,20 @@ export type CatalogRow = [id: string, revision: number, document: string];
 export type IdempotencyRow = [scopedKey: string, request: string, answer: string, at: string];
 
 export function documentOf([, backend, model, generation, checkpoint, hash, at, state]: LedgerRow): LedgerDocument {
-  const parsed = JSON.parse(state) as LedgerState;
   // A batch is applied in one transaction: a reader never sees one that is under way.
-  return { ledger: { backend, model }, generation, checkpoint, applying: checkpoint, hash, at, state: parsed };
+  return { ledger: { backend, model }, generation, checkpoint, applying: checkpoint, hash, at, state: stateOf(state) };
+}
+
+let newest: { text: string; state: LedgerState } | undefined;
+
+/** One command after the other reads the same state: it is parsed once, and frozen, since they share it. */
+function stateOf(text: string): LedgerState {
+  if (newest?.text !== text) {
+    const state = JSON.parse(text) as LedgerState;
+    for (const part of [state, state.counts, state.rules]) Object.freeze(part);
+    newest = { text, state };
+  }
+  return newest.state;
 }
 
 export function recordOf([scopedKey, request, answer, at]: IdempotencyRow): IdempotencyRecord {

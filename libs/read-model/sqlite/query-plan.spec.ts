@@ -54,6 +54,7 @@ const SEARCHES: Record<keyof typeof STATEMENTS, string[]> = {
   deleteCatalog: [],
   insertLedger: [],
   ledger: [LEDGER_ROW],
+  currentLedger: [GENERATION],
   ledgersAfter: ['ledgers USING INDEX ledgers_by_role (role=? AND name>?)'],
   ledgerNumber: [GENERATION.replace('INDEX', 'COVERING INDEX')],
   ledgerCheckpoint: [LEDGER_ROW],

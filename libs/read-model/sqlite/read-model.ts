@@ -23,7 +23,7 @@ import type {
 } from '../src/port.js';
 import { bindingOf, type BindingRow, type BindingTextRow } from './codec.js';
 import { POSITION, SqliteConnection } from './connection.js';
-import { catalogDocumentOf, documentOf, recordOf } from './documents.js';
+import { catalogDocumentOf, documentOf, recordOf, type LedgerRow } from './documents.js';
 import { SqliteHistorySource } from './history.js';
 import { ListSources } from './list-source.js';
 
@@ -59,12 +59,14 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
   // ── For the writer ──
 
   async readForDecision(ledger: LedgerName, keys: DecisionKeys): Promise<DecisionState> {
-    return this.read(() => {
+    const { recordIds, externalIds, bindingIds, scopedKeys } = keys;
+    // One statement is one state: nearly all batches of a first import look for nothing but that.
+    const alone = recordIds.length + externalIds.length + bindingIds.length + scopedKeys.length === 0;
+    return this[alone ? 'run' : 'read'](() => {
       const name = ledgerKey(ledger);
       const readAt = this.current.clock();
-      const [number] = this.statements.ledgerNumber.get(name) ?? [];
-      const row = number === undefined ? undefined : this.statements.ledger.get(number);
-      if (row === undefined || number === undefined) return { document: undefined, bindings: [], idempotency: [] };
+      const [number, ...row] = this.statements.currentLedger.get(name) ?? [];
+      if (number === undefined) return { document: undefined, bindings: [], idempotency: [] };
       this.current.learn(name, number, readAt);
       const { liveByRecordIds, byIds } = this.statements;
       const found = new Map<string, BindingRow>();
@@ -72,7 +74,7 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
       for (const binding of this.liveByExternalIds(keys.externalIds, number)) found.set(binding[0], binding);
       for (const binding of allOf(byIds, keys.bindingIds, number)) found.set(binding[0], binding);
       const idempotency = allOf(this.statements.rememberedKeys, keys.scopedKeys, number).map(recordOf);
-      return { document: documentOf(row), bindings: [...found.values()].map(bindingOf), idempotency };
+      return { document: documentOf(row as LedgerRow), bindings: [...found.values()].map(bindingOf), idempotency };
     });
   }
 

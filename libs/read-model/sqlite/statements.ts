@@ -26,6 +26,9 @@ export const STATEMENTS = {
     `INSERT INTO ledgers (role, ${LEDGER_COLUMNS}, indexes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]') ON CONFLICT DO NOTHING`,
   ),
   ledger: sql<LedgerRow>(`SELECT ${LEDGER_COLUMNS} FROM ledgers WHERE number = ?`),
+  currentLedger: sql<[number: number, ...LedgerRow]>(
+    `SELECT number, ${LEDGER_COLUMNS} FROM ledgers WHERE ${CURRENT} AND name = ?`,
+  ),
   ledgersAfter: sql<LedgerRow>(`SELECT ${LEDGER_COLUMNS} FROM ledgers WHERE ${CURRENT} AND name > ? ORDER BY name LIMIT ?`),
   ledgerNumber: sql<[number: number]>(`SELECT number FROM ledgers WHERE ${CURRENT} AND name = ?`),
   ledgerCheckpoint: sql<[checkpoint: number]>('SELECT checkpoint FROM ledgers WHERE number = ?'),

@@ -145,7 +145,9 @@ function projectionOf(
   maxEvents: number,
 ): Projection {
   if (elsewhere === undefined) return projectInThread(parts, maxEvents);
-  return projectInWorker({ stores: elsewhere, prefix: parts.streams.prefix, maxEvents }, parts.progress);
+  const projection = projectInWorker({ stores: elsewhere, prefix: parts.streams.prefix, maxEvents }, parts.progress);
+  parts.progress.hurry = projection.hurry;
+  return projection;
 }
 
 function auditOf(parts: Pick<PastTools, 'store' | 'readModel' | 'streams'>, plane: ControlPlane): LedgerAudit {

@@ -1,7 +1,7 @@
 /** The thread in which a ledger is projected. It opens the same stores, and tells the main thread how far it is. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { ProjectionProgress, StreamNames } from '#ledger';
-import { projectInThread, type ProjectionMessage, type ProjectionWorkerData } from './projection.js';
+import { projectInThread, type ProjectionMessage, type ProjectionRequest, type ProjectionWorkerData } from './projection.js';
 import { openElsewhere } from './stores.js';
 import { workInBackground } from './thread-priority.js';
 
@@ -22,7 +22,8 @@ async function main(): Promise<void> {
     if (text !== told) send({ kind: 'troubled', troubles });
     told = text;
   }, TROUBLES_EVERY_MS);
-  parentPort?.once('message', () => {
+  parentPort?.on('message', (request: ProjectionRequest) => {
+    if (request === 'hurry') return projection.hurry();
     clearInterval(telling);
     void projection
       .stop()

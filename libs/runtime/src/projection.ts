@@ -2,7 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { LedgerName } from '#domain';
 import type { EventStore } from '#event-store';
-import { Projector, projectCatalog, type ProjectionProgress, type ProjectionTrouble, type StreamNames } from '#ledger';
+import {
+  ProjectionPace,
+  Projector,
+  projectCatalog,
+  type ProjectionProgress,
+  type ProjectionTrouble,
+  type StreamNames,
+} from '#ledger';
 import type { ReadModel } from '#read-model';
 import { whileHeld } from './lease.js';
 import type { StoresElsewhere } from './stores.js';
@@ -10,6 +17,8 @@ import type { StoresElsewhere } from './stores.js';
 /** A projector at work: in this thread, or in one of its own. */
 export interface Projection {
   troubles(): ProjectionTrouble[];
+  /** A query waits for what is to be applied. */
+  hurry(): void;
   stop(): Promise<void>;
 }
 
@@ -20,6 +29,7 @@ export function projectInThread(
   const { store, readModel, streams, progress } = parts;
   const ending = new AbortController();
   const own: ProjectionTrouble[] = [];
+  const pace = new ProjectionPace();
   const projector = new Projector({
     store,
     readModel,
@@ -30,6 +40,7 @@ export function projectInThread(
     clock: () => Date.now(),
     sleep: (ms) => sleep(ms),
     maxEvents,
+    rest: (events) => pace.rest(events),
   });
   const lease = readModel.lease?.();
   const run = (signal: AbortSignal) => projector.run(signal);
@@ -41,8 +52,10 @@ export function projectInThread(
       const { stalled } = projector;
       return stalled === undefined ? own : [...own, { stream: '', revision: -1, reason: stalled, passing: true }];
     },
+    hurry: () => pace.hurry(),
     stop: async () => {
       ending.abort();
+      pace.hurry();
       await running;
     },
   };
@@ -54,6 +67,7 @@ export interface ProjectionWorkerData {
   maxEvents: number;
 }
 
+export type ProjectionRequest = 'hurry' | 'stop';
 export type ProjectionMessage =
   | { kind: 'applied'; ledger: LedgerName; checkpoint: number; at: string }
   | { kind: 'troubled'; troubles: ProjectionTrouble[] };
@@ -86,11 +100,12 @@ export function projectInWorker(data: ProjectionWorkerData, progress: Projection
 
   return {
     troubles: () => troubles,
+    hurry: () => worker.postMessage('hurry' satisfies ProjectionRequest),
     stop: async () => {
       stopping = true;
       clearTimeout(restart);
       const exited = new Promise((resolve) => worker.once('exit', resolve));
-      worker.postMessage('stop');
+      worker.postMessage('stop' satisfies ProjectionRequest);
       if (worker.threadId !== -1) await exited;
     },
   };

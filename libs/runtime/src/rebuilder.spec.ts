@@ -105,7 +105,7 @@ describe('a dry run', () => {
     const folder = copied();
     editRows(folder, (edit) => {
       edit(`INSERT INTO bindings SELECT 999, ledger, unbound, 'made-up', 'x', 'y', sync_date, data, state, version, revision,
-            created_at, updated_at, unbound_at, cause, reason, created_revision FROM bindings WHERE record_id = '8'`);
+            created_at, updated_at, unbound_at, cause, reason, created_revision, external_hash FROM bindings WHERE record_id = '8'`);
     });
     const { differences } = await compare(folder);
     expect(differences).toContainEqual({

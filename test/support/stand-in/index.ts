@@ -38,6 +38,8 @@ export interface StandInOptions {
   host?: string;
   /** Keeps the events in this file as well, so that a node started with it later has them. */
   file?: string;
+  /** The file is flushed to the disk before an append is acknowledged. */
+  flush?: boolean;
   /** Of the faults that happen by chance. */
   seed?: number;
   /** Name → password. Clients send credentials over TLS only. */
@@ -71,9 +73,9 @@ export interface StandIn {
 }
 
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
-  const { host = '127.0.0.1', port = 0, tls, file } = options;
+  const { host = '127.0.0.1', port = 0, tls, file, flush } = options;
   const faults = new Faults(options.seed);
-  const log = new EventLog(() => Date.now() + faults.clockSkewMs, file === undefined ? undefined : new LogFile(file));
+  const log = new EventLog(() => Date.now() + faults.clockSkewMs, file === undefined ? undefined : new LogFile(file, flush));
   const connections = new Connections(host, port, credentialsOf(tls));
   const node: Node = {
     faults,

@@ -1,5 +1,5 @@
 /** Keeps a log in a file, so that a node that is started again has its events. Whole appends, or nothing, survive a kill. */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { LogEvent } from './log.js';
 import { readResponse } from './wire.js';
@@ -10,7 +10,11 @@ export class LogFile {
   readonly #path: string;
   readonly #handle: number;
 
-  constructor(path: string) {
+  readonly #flushes: boolean;
+
+  /** @param flushes whether an append is on the disk before it is acknowledged, as with a node. */
+  constructor(path: string, flushes = false) {
+    this.#flushes = flushes;
     this.#path = path;
     this.#handle = openSync(path, 'a+');
   }
@@ -39,6 +43,7 @@ export class LogFile {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const bytes = Buffer.concat([lengthOf(length), ...parts]);
     for (let done = 0; done < bytes.length;) done += writeSync(this.#handle, bytes, done);
+    if (this.#flushes) fdatasyncSync(this.#handle);
   }
 
   close(): void {

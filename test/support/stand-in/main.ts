@@ -1,6 +1,6 @@
 /**
  * The stand-in as a process of its own: npm run stand-in -- --port 2113
- *   --host H --file F --seed N --control-port N --user name:password (may repeat) --tls F (the certificate is written to F)
+ *   --host H --file F [--flush] --seed N --control-port N --user name:password (may repeat) --tls F (the certificate is written to F)
  */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     port: { type: 'string', default: '2113' },
     host: { type: 'string', default: '127.0.0.1' },
     file: { type: 'string' },
+    flush: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     'control-port': { type: 'string', default: '0' },
     user: { type: 'string', multiple: true },
@@ -21,11 +22,11 @@ const { values } = parseArgs({
   },
 });
 
-const { host, file } = values;
+const { host, file, flush } = values;
 const tls = values.tls === undefined ? undefined : makeCertificate(host);
 if (values.tls !== undefined && tls !== undefined) writeFileSync(values.tls, tls.certificate);
 const users = values.user && Object.fromEntries(values.user.map((user) => user.split(/:(.*)/s, 2)));
-const node = await startStandIn({ port: Number(values.port), host, file, seed: Number(values.seed), users, tls });
+const node = await startStandIn({ port: Number(values.port), host, file, flush, seed: Number(values.seed), users, tls });
 const control = await startControl(node, Number(values['control-port']));
 
 const authority = values.tls === undefined ? '' : `&tlsCAFile=${encodeURIComponent(resolve(values.tls))}`;

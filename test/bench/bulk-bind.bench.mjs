@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { openSqliteEventStore } from '../../dist/libs/event-store/sqlite/index.js';
 import { openLedger } from '../../dist/libs/runtime/src/index.js';
 import { openDatabase, transaction } from '../../dist/libs/sqlite/src/index.js';
+import { inTurn } from './in-turn.mjs';
 
 const COUNT = Number(process.argv[2] ?? 50_000);
 const ROUNDS = Number(process.argv[3] ?? 5);
@@ -47,24 +48,15 @@ async function openThroughLedger(folder) {
   await opened.catalog.defineType({ type: 'shop' }, context);
   await opened.catalog.defineModel({ model: MODEL, backendType: 'shop', localModel: 'product' }, context);
 
-  const bindAll = async (ledger, count) => {
-    const answers = [];
-    for (let start = 0; start < count; start += BATCH) {
-      await opened.ledger.room(ledger);
-      const requests = [];
-      for (let i = start; i < start + BATCH; i += 1) {
-        const [recordId, externalId] = pair(i);
-        requests.push({ command: { op: 'bind', recordId, externalId, syncDate: SYNC_DATE }, context });
-      }
-      answers.push(
-        opened.ledger
-          .executeAll(ledger, requests)
-          .then((results) => results.filter(({ outcome }) => outcome !== 'created').length),
-      );
-    }
-    const wrong = (await Promise.all(answers)).reduce((sum, each) => sum + each, 0);
-    if (wrong > 0) throw new Error(`${wrong} binds were not created`);
-  };
+  const bindAll = (ledger, count) =>
+    inTurn(count / BATCH, async (batch) => {
+      const requests = Array.from({ length: BATCH }, (_, index) => {
+        const [recordId, externalId] = pair(batch * BATCH + index);
+        return { command: { op: 'bind', recordId, externalId, syncDate: SYNC_DATE }, context };
+      });
+      const results = await opened.ledger.executeAllInTurn(ledger, requests);
+      if (results.some(({ outcome }) => outcome !== 'created')) throw new Error('a bind was not created');
+    });
 
   const bind = async (round, count) => {
     const ledger = { backend: `shop${round}`, model: MODEL };

@@ -13,6 +13,7 @@ import { openEventStoreDb } from '../../dist/libs/event-store/eventstoredb/index
 import { openSqliteReadModel } from '../../dist/libs/read-model/sqlite/index.js';
 import { openLedger } from '../../dist/libs/runtime/src/index.js';
 import { openSqliteVault } from '../../dist/libs/vault/sqlite/index.js';
+import { inTurn } from './in-turn.mjs';
 import { benchmarkNode } from './stand-in.mjs';
 
 const COUNT = Number(process.argv[2] ?? 40_000);
@@ -53,16 +54,12 @@ const bindOf = (i) => ({
 
 async function bulkBind(opened, ledger) {
   const started = performance.now();
-  const answers = [];
-  for (let start = 0; start < COUNT; start += BATCH) {
-    await opened.ledger.room(ledger);
-    const requests = Array.from({ length: BATCH }, (_, i) => bindOf(start + i));
-    answers.push(
-      opened.ledger.executeAll(ledger, requests).then((results) => results.filter(({ outcome }) => outcome !== 'created')),
-    );
-  }
-  const wrong = (await Promise.all(answers)).flat();
-  if (wrong.length > 0) throw new Error(`${wrong.length} binds were not created: ${wrong[0].refused} ${wrong[0].detail}`);
+  await inTurn(COUNT / BATCH, async (batch) => {
+    const requests = Array.from({ length: BATCH }, (_, index) => bindOf(batch * BATCH + index));
+    const results = await opened.ledger.executeAllInTurn(ledger, requests);
+    const wrong = results.find(({ outcome }) => outcome !== 'created');
+    if (wrong !== undefined) throw new Error(`a bind was not created: ${wrong.refused} ${wrong.detail}`);
+  });
   return performance.now() - started;
 }
 

@@ -23,7 +23,6 @@ async function timed(work) {
 
 async function inBatches(opened, ledger, count, commandOf) {
   for (let start = 0; start < count; start += BATCH) {
-    await opened.ledger.room(ledger);
     const requests = Array.from({ length: Math.min(BATCH, count - start) }, (_, index) => ({
       command: commandOf(start + index),
       context,

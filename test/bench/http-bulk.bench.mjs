@@ -34,7 +34,6 @@ async function inProcess(prefix, count) {
   const started = performance.now();
   for (let start = 0; start < count; start += CHUNK) {
     if (flying.size >= IN_FLIGHT) await Promise.race(flying);
-    await opened.ledger.room(LEDGER);
     const requests = Array.from({ length: Math.min(CHUNK, count - start) }, (_, index) => ({
       command: {
         op: 'bind',
@@ -45,7 +44,7 @@ async function inProcess(prefix, count) {
       },
       context,
     }));
-    const chunk = opened.ledger.executeAll(LEDGER, requests).then(() => flying.delete(chunk));
+    const chunk = opened.ledger.executeAllInTurn(LEDGER, requests).then(() => flying.delete(chunk));
     flying.add(chunk);
   }
   await Promise.all(flying);

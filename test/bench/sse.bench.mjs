@@ -34,7 +34,6 @@ const delays = monitorEventLoopDelay({ resolution: 5 });
 
 async function bind(prefix, count) {
   for (let start = 0; start < count; start += CHUNK) {
-    await opened.ledger.room(LEDGER);
     const requests = Array.from({ length: Math.min(CHUNK, count - start) }, (_, index) => ({
       command: {
         op: 'bind',

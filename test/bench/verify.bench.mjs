@@ -28,7 +28,6 @@ const timed = async (work) => {
 
 async function write(opened, commandsOf) {
   for (let start = 0; start < COUNT; start += BATCH) {
-    await opened.ledger.room(LEDGER);
     const commands = Array.from({ length: Math.min(BATCH, COUNT - start) }, (_, index) => commandsOf(start + index));
     await opened.ledger.executeAll(
       LEDGER,

@@ -19,10 +19,18 @@ export interface Page {
 const CHUNK_EVENTS = 128;
 /** A page of everything looks at most at this many events for some that match. */
 const MAX_SEARCHED_EVENTS = 8_192;
+const SEARCHED_AT_ONCE = 1_024;
 const MAX_KNOWN_STREAMS = 10_000;
 /** Enough digits for every position that a number holds exactly. */
 const POSITION_DIGITS = 16;
 const POSITION_PATTERN = /^\d{16}$/;
+
+/** From one event to another. */
+interface Run {
+  matches: boolean;
+  first: number;
+  last: number;
+}
 
 /** `json`: the array of data and metadata, since one text is handed over and parsed sooner than two. */
 type RowOf<Stream> = [
@@ -89,21 +97,45 @@ export class EventReader {
   everything(after: Position, prefixes: readonly string[], limit: number, maxBytes: number): Page & { position: Position } {
     const head = this.#statements.head.get()?.position ?? 0;
     const until = Math.min(head, parsePosition(after) + MAX_SEARCHED_EVENTS);
-    const events: RecordedEvent[] = [];
-    let [reached, bytes] = [parsePosition(after), 0];
-    while (events.length < limit && bytes < maxBytes) {
-      const wanted = Math.min(CHUNK_EVENTS, limit - events.length);
-      const rows = this.#statements.everything.all(reached, until, wanted);
-      for (const row of rows) {
-        const name = this.#nameOf(row[1]);
-        if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
-        events.push(toEvent(row, name));
-        bytes += row[5].length;
+    const page = { events: [] as RecordedEvent[], bytes: 0 };
+    let reached = parsePosition(after);
+    const isFull = () => page.events.length >= limit || page.bytes >= maxBytes;
+    while (reached < until && !isFull()) {
+      const found = this.#statements.streamsAfter.all(reached, until, SEARCHED_AT_ONCE);
+      for (const run of this.#runsOf(found, prefixes)) {
+        if (run.matches) this.#readRun(run, limit, maxBytes, page);
+        if (isFull()) break;
+        reached = run.last;
       }
-      reached = rows.length < wanted ? Math.max(reached, until) : (rows.at(-1) as RowOf<number>)[0];
-      if (rows.length < wanted) break;
+      if (isFull()) reached = parsePosition((page.events.at(-1) as RecordedEvent).position);
+      else if (found.length < SEARCHED_AT_ONCE) reached = Math.max(reached, until);
     }
-    return { events, end: reached >= head, position: formatPosition(reached) };
+    return { events: page.events, end: reached >= head, position: formatPosition(reached) };
+  }
+
+  /** What follows on each other, and is all of streams that are asked for, or all of others. */
+  #runsOf(found: readonly [position: number, stream: number][], prefixes: readonly string[]): Run[] {
+    const runs: Run[] = [];
+    let run: Run | undefined;
+    for (const [position, stream] of found) {
+      const name = this.#nameOf(stream);
+      const matches = prefixes.some((prefix) => name.startsWith(prefix));
+      if (run?.matches === matches) run.last = position;
+      else runs.push((run = { matches, first: position, last: position }));
+    }
+    return runs;
+  }
+
+  #readRun({ first, last }: Run, limit: number, maxBytes: number, page: { events: RecordedEvent[]; bytes: number }): void {
+    for (let from = first; from <= last && page.events.length < limit && page.bytes < maxBytes;) {
+      const rows = this.#statements.between.all(from, last, Math.min(CHUNK_EVENTS, limit - page.events.length));
+      for (const row of rows) {
+        page.events.push(toEvent(row, this.#nameOf(row[1])));
+        page.bytes += row[5].length;
+        from = row[0] + 1;
+      }
+      if (rows.length === 0) return;
+    }
   }
 
   #nameOf(stream: number): string {
@@ -144,7 +176,9 @@ export function parsePosition(position: Position): number {
 }
 
 function toEvent([position, , revision, id, type, json, storedAt]: RowOf<unknown>, stream: string): RecordedEvent {
-  const [data, metadata] = JSON.parse(json) as [JsonObject, JsonObject];
+  const parts = JSON.parse(json) as JsonObject[];
+  const [data, metadata] = parts;
+  if (data === undefined || metadata === undefined || parts.length !== 2) throw new Error(`event ${id} is damaged`);
   return {
     stream,
     revision,
@@ -175,16 +209,20 @@ function prepare(db: SqliteDatabase) {
     ),
     forwards: db.prepare<Row>(`${ofStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`),
     backwards: db.prepare<Row>(`${ofStream} AND e.revision < ? ORDER BY e.revision DESC LIMIT ?`),
-    // Which streams they are of is sorted out here: nearly all are asked for.
-    everything: db.prepare<RowOf<number>>(
-      `SELECT e.position, e.stream, ${REST_OF_COLUMNS} FROM events e WHERE e.position > ? AND e.position <= ? ORDER BY e.position LIMIT ?`,
+    // Reads no more of an event than its beginning.
+    streamsAfter: db.prepare<[position: number, stream: number]>(
+      'SELECT position, stream FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?',
+    ),
+    between: db.prepare<RowOf<number>>(
+      `SELECT e.position, e.stream, ${REST_OF_COLUMNS} FROM events e WHERE e.position BETWEEN ? AND ? ORDER BY e.position LIMIT ?`,
     ),
     streamName: db.prepare<{ name: string }>('SELECT name FROM streams WHERE no = ?'),
     texts: db.prepare<TextRow>(
       `SELECT e.revision, e.id, e.type, e.data, e.metadata ${inStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`,
     ),
   };
-  for (const statement of [statements.forwards, statements.backwards, statements.everything, statements.texts]) {
+  const { forwards, backwards, streamsAfter, between, texts } = statements;
+  for (const statement of [forwards, backwards, streamsAfter, between, texts]) {
     statement.setReturnArrays(true);
   }
   return statements;

@@ -46,7 +46,8 @@ export function serializeAppend(events: readonly NewEvent[]): SerializedAppend {
 }
 
 function jsonOf(event: NewEvent): EventJson {
-  if ('json' in event) return event.json;
+  if ('json' in event && event.json !== undefined) return event.json;
+  if (!('data' in event)) throw new Error(`broken invariant: event ${event.id} has neither values nor JSON`);
   return { data: JSON.stringify(event.data), metadata: JSON.stringify(event.metadata) };
 }
 

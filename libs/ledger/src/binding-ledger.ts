@@ -101,11 +101,6 @@ export class BindingLedger {
     return this.writer(ledger).amend(amend, context);
   }
 
-  /** Resolves when the ledger's queue has room again. */
-  async room(ledger: LedgerName): Promise<void> {
-    await this.writer(ledger).room();
-  }
-
   /** Commands waiting, by ledger, and whether that is known to be a ledger: what callers name may be none. For metrics. */
   queueDepths(): { ledger: LedgerName; commands: number; known: boolean }[] {
     return this.writers

@@ -7,6 +7,7 @@ import { hash as digest } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import {
   EVENT_SCHEMA,
+  isBindingEvent,
   isLedgerEvent,
   type EventMetadata,
   type LedgerEvent,
@@ -137,6 +138,16 @@ export function writtenEvent(event: RecordedLedgerEvent): WrittenEvent {
   const { type, data, revision, metadata } = event;
   const json = { data: JSON.stringify(data), metadata: JSON.stringify(metadata) };
   return { type, data, revision, fields: metadata, json } as WrittenEvent;
+}
+
+/** As `readLedgerEvent`, for who decides by it: what does not say which binding it is of cannot be decided by. @throws {UnknownEvent} */
+export function readForDeciding(recorded: RecordedEvent): RecordedLedgerEvent {
+  const event = readLedgerEvent(recorded);
+  if (!isBindingEvent(event)) return event;
+  const { bindingId, recordId, externalId, version } = event.data;
+  const whole = typeof bindingId === 'string' && typeof recordId === 'string' && Number.isInteger(version);
+  if (whole && (externalId === null || typeof externalId === 'string')) return event;
+  throw new UnknownEvent(`${recorded.stream}@${recorded.revision}: a ${event.type} that does not say who is bound to what`);
 }
 
 export function toNewEvent({ id, type, data, metadata }: RecordedLedgerEvent): NewEvent & EventValues {

@@ -14,6 +14,8 @@ interface Waiting {
 }
 export interface GroupJob extends Waiting, CommandGroup {
   kind: 'group';
+  /** Of a bulk stream, which waited for its turn. */
+  bulk: boolean;
   settle(results: CommandResult[]): void;
 }
 export interface AmendJob extends Waiting {
@@ -28,6 +30,7 @@ export type Job = GroupJob | AmendJob;
 export class CommandQueue {
   private jobs: Job[] = [];
   private commands = 0;
+  private bulk = 0;
   private roomWaiters: (() => void)[] = [];
 
   constructor(private readonly limits: Pick<LedgerLimits, 'queueCommands' | 'bulkCommands'>) {}
@@ -44,22 +47,22 @@ export class CommandQueue {
     return this.commands + commands <= this.limits.queueCommands;
   }
 
-  /** For those who can wait. */
-  hasRoomInTurnFor(commands: number): boolean {
-    const { queueCommands, bulkCommands } = this.limits;
-    return this.commands + commands <= Math.min(queueCommands, bulkCommands);
+  /** For those who can wait: little of them stands before others, and others do not keep them out. */
+  hasRoomForBulk(commands: number): boolean {
+    if (this.commands === 0) return true;
+    return this.hasRoomFor(commands) && (this.bulk === 0 || this.bulk + commands <= this.limits.bulkCommands);
   }
 
   push(job: Job): void {
     this.jobs.push(job);
-    this.commands += commandsOf(job);
+    this.count(job, 1);
   }
 
   /** Before all that waits: what is decided again keeps its place. */
   putBack(jobs: readonly Job[]): void {
     if (jobs.length === 0) return;
     this.jobs = [...jobs, ...this.jobs];
-    for (const job of jobs) this.commands += commandsOf(job);
+    for (const job of jobs) this.count(job, 1);
   }
 
   takeAmendment(): AmendJob | undefined {
@@ -78,7 +81,7 @@ export class CommandQueue {
       commands += job.requests.length;
     }
     this.jobs = this.jobs.slice(count);
-    this.commands -= commands;
+    for (const group of groups) this.count(group, -1);
     this.wake();
     return groups;
   }
@@ -88,15 +91,17 @@ export class CommandQueue {
     await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
   }
 
+  private count(job: Job, sign: 1 | -1): void {
+    if (job.kind !== 'group') return;
+    this.commands += sign * job.requests.length;
+    if (job.bulk) this.bulk += sign * job.requests.length;
+  }
+
   wake(): void {
     const waiters = this.roomWaiters;
     this.roomWaiters = [];
     for (const wake of waiters) wake();
   }
-}
-
-function commandsOf(job: Job): number {
-  return job.kind === 'group' ? job.requests.length : 0;
 }
 
 /**

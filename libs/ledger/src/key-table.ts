@@ -37,13 +37,16 @@ export class KeyTable {
     if (entry === NOTHING) return NONE;
     const found: number[] = [];
     for (; entry !== NOTHING; entry = this.at(entry, BEFORE)) {
-      if (this.at(entry, FIRST) === (first | 0) && this.at(entry, SECOND) === second) found.push(this.at(entry, VALUE));
+      if (this.isOf(entry, first, second)) found.push(this.at(entry, VALUE));
     }
     return found;
   }
 
   has(kind: number, key: string): boolean {
-    return this.of(kind, key).length > 0;
+    const { first, second } = hashOfKey(SEED + kind, key);
+    let entry = this.chains[first & (this.chains.length - 1)] as number;
+    while (entry !== NOTHING && !this.isOf(entry, first, second)) entry = this.at(entry, BEFORE);
+    return entry !== NOTHING;
   }
 
   /** Takes out every entry whose value is `value` or more. */
@@ -70,6 +73,10 @@ export class KeyTable {
 
   private chainOf(entry: number): number {
     return this.at(entry, FIRST) & (this.chains.length - 1);
+  }
+
+  private isOf(entry: number, first: number, second: number): boolean {
+    return this.at(entry, FIRST) === (first | 0) && this.at(entry, SECOND) === second;
   }
 
   private at(entry: number, column: number): number {

@@ -10,7 +10,7 @@ import {
 } from '#domain';
 import { NO_STREAM, type EventStore } from '#event-store';
 import type { DecisionKeys, DecisionState, LedgerDocument, ReadModel } from '#read-model';
-import { readLedgerEvent, writtenEvent, type ChainedEvent, type WrittenEvent } from './chain.js';
+import { readForDeciding, writtenEvent, type ChainedEvent, type WrittenEvent } from './chain.js';
 import { KnownKeys } from './known-keys.js';
 import { Tail, type TailLimits } from './tail.js';
 
@@ -130,7 +130,7 @@ export class LedgerHead {
         limit: PAGE_EVENTS,
       });
       // Read all of them before the first is taken: an event that is not known leaves the head where it was.
-      const events = page.map(readLedgerEvent);
+      const events = page.map(readForDeciding);
       try {
         for (const event of events) this.add(event);
       } catch (error) {

@@ -2,7 +2,7 @@
 export interface LedgerLimits {
   /** Commands that may wait in one ledger's queue; more are refused `BUSY`. */
   queueCommands: number;
-  /** Commands waiting from which on a bulk stream is slowed down: enough for the writer, and little for others to wait behind. */
+  /** Commands of bulk streams that may wait; more are slowed down: enough for the writer, and little for others to wait behind. */
   bulkCommands: number;
   /** Commands decided and appended together. */
   batchCommands: number;

@@ -182,3 +182,43 @@ it('commands in turn wait for room in a full queue, all of those that wait', asy
   // More than the queue ever holds is not waited for.
   expect(await ledger.executeAllInTurn(PRODUCTS, binds('f', 101))).toHaveLength(101);
 });
+
+it('neither many single commands nor other bulk streams keep a bulk stream out', async () => {
+  const ledger = ledgerOver(await openStores(), { queueCommands: 400, bulkCommands: 50, batchCommands: 20 });
+  const binds = (of: string, count: number) =>
+    Array.from({ length: count }, (_, index) => ({
+      command: { op: 'bind' as const, recordId: `${of}${index}` },
+      context: CONTEXT,
+    }));
+  let stop = false;
+  const asLongAsAsked = async (work: (turn: number) => Promise<unknown>) => {
+    for (let turn = 0; !stop; turn += 1) await work(turn);
+  };
+  // More single commands than a bulk stream may have are always waiting, and other streams always have some.
+  const singles = Array.from({ length: 200 }, (_, client) =>
+    asLongAsAsked((turn) => ledger.execute(PRODUCTS, { op: 'bind', recordId: `single${client}-${turn}` }, CONTEXT)),
+  );
+  const streams = ['a', 'b', 'c'].map((of) =>
+    asLongAsAsked((turn) => ledger.executeAllInTurn(PRODUCTS, binds(`${of}${turn}-`, 20))),
+  );
+  expect(await ledger.executeAllInTurn(PRODUCTS, binds('chunk', 40))).toHaveLength(40);
+  expect(await ledger.executeAllInTurn(PRODUCTS, binds('large', 100))).toHaveLength(100);
+  stop = true;
+  await Promise.all([...singles, ...streams]);
+});
+
+it('an event of others that does not say which binding it is of is refused by name, and no error of this program', async () => {
+  const stores = await openStores();
+  const ledger = ledgerOver(stores);
+  await bind(ledger, '1');
+  const data = { version: 2, recordId: '1', externalId: '1', state: 'bound' };
+  const metadata = { schema: 1, actor: 'other', at: '2026-01-01T00:00:00.000Z', hash: 'h', correlationId: 'c' };
+  const stranger = { id: crypto.randomUUID(), type: 'BindingDataChanged', data, metadata };
+  await stores.store.append('ledger-shop/shop.product', 1, [stranger]);
+  for (const each of [ledger, ledgerOver(stores)]) {
+    expect(await bind(each, '2')).toMatchObject({
+      refused: 'STORE_UNAVAILABLE',
+      detail: expect.stringContaining('ledger-shop/shop.product@2: a BindingDataChanged') as string,
+    });
+  }
+});

@@ -61,6 +61,8 @@ export class LedgerWriter {
   private readonly queue: CommandQueue;
   private running: Promise<void> | undefined;
   private closing = false;
+  /** Resolves when the bulk group that came last has been put into the queue. */
+  private lastTurn: Promise<void> = Promise.resolve();
   private readonly head: LedgerHead;
   private readonly flights: Flights;
   private readonly control: ControlAppends;
@@ -91,7 +93,7 @@ export class LedgerWriter {
   }
 
   /** Answers each command of the group, in order, when it is written; refusals are answers too. */
-  submit(group: CommandGroup, timeoutMs = this.tools.limits.commandTimeoutMs): Promise<CommandResult[]> {
+  submit(group: CommandGroup, { bulk = false } = {}): Promise<CommandResult[]> {
     const all = (refusal: Refusal) => group.requests.map(() => refusal);
     if (group.requests.length === 0) return Promise.resolve([]);
     const refusal = this.refusalToQueue(group.requests.length);
@@ -100,7 +102,8 @@ export class LedgerWriter {
       this.enqueue({
         kind: 'group',
         ...group,
-        deadlineAt: this.tools.clock() + timeoutMs,
+        bulk,
+        deadlineAt: this.tools.clock() + this.tools.limits.commandTimeoutMs,
         settle: resolve,
         fail: reject,
       });
@@ -123,17 +126,17 @@ export class LedgerWriter {
   }
 
   /**
-   * As `submit`, but what the queue has no room for waits until it has: what slows a bulk stream down. There is no turn between
-   * the look at the queue and putting in, in which others who waited could fill it. An empty queue has all the room there is.
+   * As `submit`, but what the queue has no room for waits until it has, behind those who wait already: what slows a bulk stream down.
+   * There is no turn between the look at the queue and putting in, in which others could fill it.
    */
   async submitInTurn(group: CommandGroup): Promise<CommandResult[]> {
-    while (this.depth > 0 && !this.queue.hasRoomInTurnFor(group.requests.length) && !this.closing) await this.queue.change();
-    return this.submit(group);
-  }
-
-  /** Resolves when the queue has room for more of a bulk stream. */
-  async room(): Promise<void> {
-    while (!this.queue.hasRoomInTurnFor(1) && !this.closing) await this.queue.change();
+    const before = this.lastTurn;
+    let passOn = () => {};
+    this.lastTurn = new Promise((resolve) => (passOn = resolve));
+    await before;
+    while (!this.queue.hasRoomForBulk(group.requests.length) && !this.closing) await this.queue.change();
+    passOn();
+    return this.submit(group, { bulk: true });
   }
 
   /** Takes no more commands, and resolves when those it took are answered. */

@@ -92,7 +92,20 @@ export class BatchWriter {
     const hash = this.hashOf(externalId);
     const { changes, lastInsertRowid } =
       version === 1 && revision === createdRevision
-        ? insertNewBinding.run(ledger, revision, hash, id, recordId, externalId, syncDate, data, state, createdAt)
+        ? insertNewBinding.run(
+            ledger,
+            revision,
+            hash,
+            id,
+            recordId,
+            externalId,
+            syncDate,
+            data,
+            state,
+            revision,
+            createdAt,
+            createdAt,
+          )
         : insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, createdRevision, hash, ...row);
     return changes === 0 ? undefined : Number(lastInsertRowid);
   }

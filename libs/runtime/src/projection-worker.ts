@@ -1,6 +1,6 @@
 /** The thread in which a ledger is projected. It opens the same stores, and tells the main thread how far it is. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { ProjectionProgress, StreamNames } from '#ledger';
+import { ProjectionPace, ProjectionProgress, StreamNames } from '#ledger';
 import { projectInThread, type ProjectionMessage, type ProjectionRequest, type ProjectionWorkerData } from './projection.js';
 import { openElsewhere } from './stores.js';
 import { workInBackground } from './thread-priority.js';
@@ -14,7 +14,8 @@ async function main(): Promise<void> {
   const send = (message: ProjectionMessage) => parentPort?.postMessage(message);
   const progress = new ProjectionProgress(readModel);
   progress.report = (ledger, checkpoint, at) => send({ kind: 'applied', ledger, checkpoint, at });
-  const projection = projectInThread({ store, readModel, streams: new StreamNames(prefix), progress }, maxEvents);
+  const pace = new ProjectionPace();
+  const projection = projectInThread({ store, readModel, streams: new StreamNames(prefix), progress }, maxEvents, pace);
   let told = '[]';
   const telling = setInterval(() => {
     const troubles = projection.troubles();
@@ -23,7 +24,7 @@ async function main(): Promise<void> {
     told = text;
   }, TROUBLES_EVERY_MS);
   parentPort?.on('message', (request: ProjectionRequest) => {
-    if (request === 'hurry') return projection.hurry();
+    if (request === 'hurry') return pace.hurry();
     clearInterval(telling);
     void projection
       .stop()

@@ -3,9 +3,9 @@ import { Worker } from 'node:worker_threads';
 import type { LedgerName } from '#domain';
 import type { EventStore } from '#event-store';
 import {
-  ProjectionPace,
   Projector,
   projectCatalog,
+  type ProjectionPace,
   type ProjectionProgress,
   type ProjectionTrouble,
   type StreamNames,
@@ -17,19 +17,17 @@ import type { StoresElsewhere } from './stores.js';
 /** A projector at work: in this thread, or in one of its own. */
 export interface Projection {
   troubles(): ProjectionTrouble[];
-  /** A query waits for what is to be applied. */
-  hurry(): void;
   stop(): Promise<void>;
 }
 
 export function projectInThread(
   parts: { store: EventStore; readModel: ReadModel; streams: StreamNames; progress: ProjectionProgress },
   maxEvents: number,
+  pace?: ProjectionPace,
 ): Projection {
   const { store, readModel, streams, progress } = parts;
   const ending = new AbortController();
   const own: ProjectionTrouble[] = [];
-  const pace = new ProjectionPace();
   const projector = new Projector({
     store,
     readModel,
@@ -40,7 +38,7 @@ export function projectInThread(
     clock: () => Date.now(),
     sleep: (ms) => sleep(ms),
     maxEvents,
-    rest: (events) => pace.rest(events),
+    ...(pace !== undefined && { rest: (events: number) => pace.rest(events) }),
   });
   const lease = readModel.lease?.();
   const run = (signal: AbortSignal) => projector.run(signal);
@@ -52,10 +50,9 @@ export function projectInThread(
       const { stalled } = projector;
       return stalled === undefined ? own : [...own, { stream: '', revision: -1, reason: stalled, passing: true }];
     },
-    hurry: () => pace.hurry(),
     stop: async () => {
       ending.abort();
-      pace.hurry();
+      pace?.hurry();
       await running;
     },
   };
@@ -75,7 +72,7 @@ export type ProjectionMessage =
 const RESTART_AFTER_MS = 1_000;
 
 /** Projects in a thread of its own, so that folding and writing never hold up answers. A thread that dies is started again. */
-export function projectInWorker(data: ProjectionWorkerData, progress: ProjectionProgress): Projection {
+export function projectInWorker(data: ProjectionWorkerData, progress: ProjectionProgress): Projection & { hurry(): void } {
   let troubles: ProjectionTrouble[] = [];
   let stopping = false;
   let restart: NodeJS.Timeout | undefined;
@@ -100,6 +97,7 @@ export function projectInWorker(data: ProjectionWorkerData, progress: Projection
 
   return {
     troubles: () => troubles,
+    /** A query waits for what is to be applied. */
     hurry: () => worker.postMessage('hurry' satisfies ProjectionRequest),
     stop: async () => {
       stopping = true;

@@ -1,5 +1,5 @@
-/** So many pieces of work may be under way: enough for a writer to be always busy, as a sync job with a bounded number of batches has it. */
-const UNDER_WAY = 5;
+/** So many pieces of work may be under way: one that is being written, one that is being decided, one that waits. */
+const UNDER_WAY = 3;
 
 /** Begins work piece by piece, no more at a time than that, and waits for all of it. */
 export async function inTurn(pieces, work) {

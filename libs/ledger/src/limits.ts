@@ -26,7 +26,7 @@ export interface LedgerLimits {
 
 export const DEFAULT_LIMITS: LedgerLimits = {
   queueCommands: 10_000,
-  bulkCommands: 2_000,
+  bulkCommands: 1_500,
   batchCommands: 500,
   batchBytes: 900_000,
   tailEvents: 50_000,

@@ -1,7 +1,7 @@
 import { getPriority, platform, setPriority } from 'node:os';
 
-/** Of the threads that project and rebuild: a little below the one that answers and the one that writes events. */
-export const BACKGROUND_PRIORITY = 5;
+/** Of the threads that project and rebuild: well below the one that answers and the one that writes events. */
+export const BACKGROUND_PRIORITY = 10;
 
 /**
  * Lets threads that somebody waits for go first where there are fewer processors than threads: bulk writes are answered sooner,

@@ -26,11 +26,11 @@ const timed = async (work) => {
   return { result, wallMs: performance.now() - started, cpuMs: (user + system) / 1_000 };
 };
 
-async function write(opened, commandsOf) {
+async function write(opened, commandsOf, ledger = LEDGER) {
   for (let start = 0; start < COUNT; start += BATCH) {
     const commands = Array.from({ length: Math.min(BATCH, COUNT - start) }, (_, index) => commandsOf(start + index));
     await opened.ledger.executeAll(
-      LEDGER,
+      ledger,
       commands.map((command) => ({ command, context })),
     );
   }
@@ -55,14 +55,27 @@ async function chainAlone(opened) {
     if (page.length === 0) break;
     events.push(...page);
   }
-  const { cpuMs } = await timed(async () => {
-    let hash = '';
+  // As a writer does it: what the events of one moment have in common is put into words once.
+  const chain = async () => {
+    let [hash, at, metadata] = ['', '', ''];
     for (const event of events) {
-      const { hash: _, ...rest } = event.metadata;
-      hash = chainHash(hash, event.revision, event, canonicalJson(event.data), canonicalJson(rest));
+      if (event.metadata.at !== at) {
+        const { hash: _, ...rest } = event.metadata;
+        [at, metadata] = [event.metadata.at, canonicalJson(rest)];
+      }
+      hash = chainHash(hash, event.revision, event, canonicalJson(event.data), metadata);
     }
-  });
-  return cpuMs;
+  };
+  for (let round = 0; round < WARM_UP_ROUNDS; round += 1) await chain();
+  return (await timed(chain)).cpuMs;
+}
+
+const bindOf = (i) => ({ op: 'bind', recordId: `product-${i}`, externalId: `sku-${(i * 7_919) % 1_000_003}-${i}` });
+
+/** Bulk bind, until it is projected. */
+async function bulkBind(opened, ledger) {
+  await write(opened, bindOf, ledger);
+  await opened.queries.await(ledger, { atLeast: 'head', timeoutMs: 60_000 });
 }
 
 const best = (runs) => runs.reduce((a, b) => (b.cpuMs < a.cpuMs ? b : a));
@@ -102,10 +115,14 @@ async function run(what, rounds) {
     const opened = await openLedger({ data: folder });
     await opened.catalog.defineType({ type: 'shop' }, context);
     await opened.catalog.defineModel({ model: LEDGER.model, backendType: 'shop', localModel: 'product' }, context);
-    await opened.backends.register({ id: LEDGER.backend, type: 'shop', location: 'https://shop.example' }, context);
-    const bulk = await timed(() =>
-      write(opened, (i) => ({ op: 'bind', recordId: `product-${i}`, externalId: `sku-${(i * 7_919) % 1_000_003}-${i}` })),
-    );
+    for (const id of ['warm', LEDGER.backend]) {
+      await opened.backends.register({ id, type: 'shop', location: 'https://shop.example' }, context);
+    }
+    for (let round = 0; round < WARM_UP_ROUNDS; round += 1) {
+      await write(opened, (i) => bindOf(i + round * COUNT), { ...LEDGER, backend: 'warm' });
+    }
+    await opened.queries.await({ ...LEDGER, backend: 'warm' }, { atLeast: 'head', timeoutMs: 60_000 });
+    const bulk = await timed(() => bulkBind(opened, LEDGER));
     if (rounds === 1) {
       const share = (await chainAlone(opened)) / bulk.cpuMs;
       console.log(`hash chain: ${(share * 100).toFixed(1)} % of the CPU time of bulk bind`);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { openLedger } from '../../dist/libs/runtime/src/index.js';
 
 const COUNT = Number(process.argv[2] ?? 1_000_000);
-const [SMALL, PART, BATCH, MEGABYTE] = [10_000, 100_000, 500, 1_048_576];
+const [WARM_UP, SMALL, PART, BATCH, MEGABYTE] = [50_000, 10_000, 100_000, 500, 1_048_576];
 const context = { actor: 'bench', correlationId: 'bench' };
 const folder = mkdtempSync(join(tmpdir(), 'ledger-bench-'));
 let mostBytes = 0;
@@ -45,7 +45,7 @@ async function bind(backend, from, to) {
 }
 
 try {
-  await bind('warm', 0, SMALL);
+  await bind('warm', 0, WARM_UP);
   const small = await bind('small', 0, SMALL);
   console.log(`ten thousand            ${small.elapsed.toFixed(1)} µs each, ${small.used.toFixed(1)} µs of the processor`);
   let last = small;

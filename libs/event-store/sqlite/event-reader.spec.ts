@@ -11,11 +11,11 @@ const MAX_BYTES = 1_000_000;
 function readerOf(streams: readonly number[], dataOf: (index: number) => string = () => '{}') {
   const db = openDatabase(MEMORY);
   migrate(db, EVENTS_SCHEMA);
-  for (const [index, name] of STREAMS.entries()) db.prepare('INSERT INTO streams VALUES (?, ?)').run(index, name);
+  for (const [index, name] of STREAMS.entries()) db.prepare('INSERT INTO streams VALUES (?, ?)').run(index + 1, name);
   const insert = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
   db.exec('BEGIN');
   for (const [index, stream] of streams.entries())
-    insert.run(index + 1, stream, index, `id-${index}`, 'T', dataOf(index), '{}', 0);
+    insert.run(index + 1, stream + 1, index, `id-${index}`, 'T', dataOf(index), '{}', 0);
   db.exec('COMMIT');
   return new EventReader(db);
 }

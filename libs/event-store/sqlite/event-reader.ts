@@ -52,6 +52,8 @@ export class EventReader {
   readonly #statements: ReturnType<typeof prepare>;
   /** Names of streams by their numbers. */
   readonly #names = new Map<number, string>();
+  /** Whether all streams up to a number have one of these prefixes. */
+  #covered = { prefixes: '', upTo: 0, all: true };
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
@@ -100,9 +102,12 @@ export class EventReader {
     const page = { events: [] as RecordedEvent[], bytes: 0 };
     let reached = parsePosition(after);
     const isFull = () => page.events.length >= limit || page.bytes >= maxBytes;
+    // Whoever asks for all streams that there are, as the projector does, needs no search.
+    const whole = this.#areAll(prefixes);
     while (reached < until && !isFull()) {
-      const found = this.#statements.streamsAfter.all(reached, until, SEARCHED_AT_ONCE);
-      for (const run of this.#runsOf(found, prefixes)) {
+      const found = whole ? [] : this.#statements.streamsAfter.all(reached, until, SEARCHED_AT_ONCE);
+      const runs = whole ? [{ matches: true, first: reached + 1, last: until }] : this.#runsOf(found, prefixes);
+      for (const run of runs) {
         if (run.matches) this.#readRun(run, limit, maxBytes, page);
         if (isFull()) break;
         reached = run.last;
@@ -111,6 +116,18 @@ export class EventReader {
       else if (found.length < SEARCHED_AT_ONCE) reached = Math.max(reached, until);
     }
     return { events: page.events, end: reached >= head, position: formatPosition(reached) };
+  }
+
+  /** Whether every stream of the store has one of the prefixes. New ones are looked at once for each set of prefixes. */
+  #areAll(prefixes: readonly string[]): boolean {
+    if (prefixes.join() !== this.#covered.prefixes) this.#covered = { prefixes: prefixes.join(), upTo: 0, all: true };
+    const covered = this.#covered;
+    if (!covered.all) return false;
+    for (const [no, name] of this.#statements.streamsFrom.all(covered.upTo)) {
+      covered.upTo = no;
+      if (!prefixes.some((prefix) => name.startsWith(prefix))) return (covered.all = false);
+    }
+    return true;
   }
 
   /** What follows on each other, and is all of streams that are asked for, or all of others. */
@@ -216,13 +233,14 @@ function prepare(db: SqliteDatabase) {
     between: db.prepare<RowOf<number>>(
       `SELECT e.position, e.stream, ${REST_OF_COLUMNS} FROM events e WHERE e.position BETWEEN ? AND ? ORDER BY e.position LIMIT ?`,
     ),
+    streamsFrom: db.prepare<[no: number, name: string]>('SELECT no, name FROM streams WHERE no > ? ORDER BY no'),
     streamName: db.prepare<{ name: string }>('SELECT name FROM streams WHERE no = ?'),
     texts: db.prepare<TextRow>(
       `SELECT e.revision, e.id, e.type, e.data, e.metadata ${inStream} AND e.revision > ? ORDER BY e.revision LIMIT ?`,
     ),
   };
-  const { forwards, backwards, streamsAfter, between, texts } = statements;
-  for (const statement of [forwards, backwards, streamsAfter, between, texts]) {
+  const { forwards, backwards, streamsAfter, streamsFrom, between, texts } = statements;
+  for (const statement of [forwards, backwards, streamsAfter, streamsFrom, between, texts]) {
     statement.setReturnArrays(true);
   }
   return statements;

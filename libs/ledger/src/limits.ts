@@ -20,7 +20,7 @@ export interface LedgerLimits {
   idleWriters: number;
   /** How long an idle writer keeps what it knows of its ledger. */
   idleWriterMs: number;
-  /** Events folded into one application to the read model. */
+  /** Events folded into one application to the read model; the embedded one, where that is one transaction, takes four times as many. */
   projectionEvents: number;
 }
 
@@ -35,5 +35,5 @@ export const DEFAULT_LIMITS: LedgerLimits = {
   clockToleranceMs: 5_000,
   idleWriters: 256,
   idleWriterMs: 60_000,
-  projectionEvents: 4_096,
+  projectionEvents: 2_048,
 };

@@ -52,6 +52,8 @@ export interface ProjectionTrouble {
 /** Where a ledger stands: what its document says, as far as this projector knows. */
 type Progress = Pick<LedgerDocument, 'generation' | 'checkpoint' | 'state'>;
 
+/** A gap is read in pieces of so many events. */
+const GAP_EVENTS = 2_048;
 const MAX_KNOWN_LEDGERS = 10_000;
 const FORGET_EVERY_MS = 60_000;
 const FORGET_AT_MOST = 10_000;
@@ -162,7 +164,7 @@ export class Projector {
     const stream = this.tools.streams.ledger(ledger);
     const gap = await this.tools.store.readStream(stream, {
       after: checkpoint,
-      limit: this.tools.maxEvents,
+      limit: Math.min(this.tools.maxEvents, GAP_EVENTS),
     });
     if (gap[0]?.revision !== checkpoint + 1)
       throw new EventStoreError('UNAVAILABLE', `${stream}: revision ${checkpoint + 1} cannot be read`);

@@ -4,7 +4,7 @@ import type { RecordedEvent, SubscriptionBatch } from '#event-store';
 import { readAhead } from './read-ahead.js';
 
 function batch(...revisions: number[]): SubscriptionBatch {
-  const events = revisions.map((revision) => ({ revision }) as RecordedEvent);
+  const events = revisions.map((revision) => ({ revision, data: {} }) as RecordedEvent);
   return { events, position: String(revisions.at(-1)), caughtUp: false };
 }
 
@@ -75,4 +75,21 @@ it('leaves at once when its reader does, though the store does not answer, and a
   await expect(reading()).rejects.toThrow('at 1');
   await settled();
   expect({ signalled, asked }).toEqual({ signalled: true, asked: 1 });
+});
+
+it('joins no more than fits into memory', async () => {
+  let given = 0;
+  async function* source() {
+    for (given = 1; given <= 30; given += 1) {
+      const event = { revision: given, data: { text: 'x'.repeat(4_000_000) } } as unknown as RecordedEvent;
+      yield { events: [event], position: String(given), caughtUp: false };
+    }
+  }
+  const sizes: number[] = [];
+  for await (const { events } of readAhead(source, new AbortController().signal, 1_000)) {
+    sizes.push(events.length);
+    for (let turns = 0; turns < 10; turns += 1) await settled();
+  }
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(30);
+  expect(Math.max(...sizes)).toBe(5);
 });

@@ -22,9 +22,13 @@ export async function* readAhead(
   }
 }
 
+/** Batches are joined while they have fewer characters, as far as one event of each tells. */
+const MAX_JOINED_LENGTH = 16_777_216;
+
 /** One batch that grows until it is taken. */
 class Buffered {
   private held: SubscriptionBatch | undefined;
+  private heldLength = 0;
   private end: { error?: unknown } | undefined;
   private left = false;
   private wakeReader: () => void = () => undefined;
@@ -37,6 +41,7 @@ class Buffered {
     try {
       for await (const batch of source) {
         this.held = this.held === undefined ? batch : together(this.held, batch);
+        this.heldLength += lengthOf(batch);
         this.wakeReader();
         if (this.isFull()) await new Promise<void>((resolve) => (this.wakeSource = resolve));
         if (this.left) break;
@@ -55,6 +60,7 @@ class Buffered {
     }
     const batch = this.held;
     this.held = undefined;
+    this.heldLength = 0;
     this.wakeSource();
     if (batch === undefined && this.end !== undefined && 'error' in this.end) throw this.end.error;
     return batch;
@@ -66,8 +72,14 @@ class Buffered {
   }
 
   private isFull(): boolean {
-    return this.held !== undefined && this.held.events.length >= this.maxEvents && !this.left;
+    if (this.held === undefined || this.left) return false;
+    return this.held.events.length >= this.maxEvents || this.heldLength >= MAX_JOINED_LENGTH;
   }
+}
+
+function lengthOf({ events }: SubscriptionBatch): number {
+  const last = events.at(-1);
+  return last === undefined ? 0 : events.length * JSON.stringify(last.data).length;
 }
 
 function together(one: SubscriptionBatch, other: SubscriptionBatch): SubscriptionBatch {

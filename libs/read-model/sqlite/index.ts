@@ -19,7 +19,7 @@ export interface SqliteReadModelOptions {
 
 const DEFAULT_CACHE_KIB = 32_768;
 /** Pages that change often, and in bulk nearly all do, are written back once for many commits. */
-const PAGES_BETWEEN_CHECKPOINTS = 8_000;
+const PAGES_BETWEEN_CHECKPOINTS = 16_000;
 
 /**
  * Opens the read model in a data folder, or one in memory. Several may be open on one folder, each in a thread of its own:

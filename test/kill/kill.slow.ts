@@ -13,7 +13,7 @@ import { BindingLedgerClient, type BindCommand, type Ledger } from '#client';
 const KILLS = Number(process.env['KILLS'] ?? 100);
 const SEED = Number(process.env['KILL_SEED'] ?? Date.now() % 1_000_000);
 const LINES_PER_RUN = 4_000;
-const LONGEST_LIFE_MS = 700;
+const LONGEST_LIFE_MS = 400;
 const SYNC_DATE = '2026-01-01T00:00:00Z';
 const main = join(import.meta.dirname, '../../dist/apps/server/src/main.js');
 

@@ -1,4 +1,5 @@
 /** Puts the server together: Fastify, Nest, and a ledger opened for it. */
+import { lookup } from 'node:dns/promises';
 import 'reflect-metadata';
 import { setMaxListeners } from 'node:events';
 import helmet from '@fastify/helmet';
@@ -95,9 +96,14 @@ export async function createServer({
     app,
     document,
     // Not by way of Nest, which logs an address that cannot be used before it throws.
-    listen: (port, host) => fastify.listen({ port, host }),
+    listen: async (port, host) => fastify.listen({ port, host: await addressOf(host) }),
     close: () => shutDown({ app, fastify, connections, closing }),
   };
+}
+
+/** One address. For "localhost" Fastify would listen on all that it has, and know the connections of the first alone. */
+async function addressOf(host: string): Promise<string> {
+  return host === 'localhost' ? (await lookup(host, { verbatim: false })).address : host;
 }
 
 /** The routes of the API, and their description, which also says what each takes. */

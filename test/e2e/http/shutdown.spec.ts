@@ -1,6 +1,7 @@
 /** A shutdown waits for what is being done, and for nobody who only holds a connection open. */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LEDGER_PATH as L, TestServer } from '../../support/http-server.js';
 import { RawConnection } from '../../support/raw-connection.js';
@@ -40,6 +41,18 @@ describe('a shutdown', () => {
     expect(await shutDown()).toBeLessThan(AT_ONCE_MS);
     await Promise.all([unused.closed, half.closed, kept.closed]);
     expect([unused.received, half.received, kept.statuses]).toEqual(['', '', [200]]);
+  });
+
+  it('knows every connection to localhost, which may have several addresses', async () => {
+    await server.close();
+    server = await TestServer.start();
+    url = new URL(await server.server.listen(0, 'localhost'));
+    const listening = (server.server.app.getHttpAdapter().getInstance() as unknown as FastifyInstance).addresses();
+    expect(listening).toHaveLength(1);
+    const kept = (await connected()).send(get('/health/live'));
+    await kept.until('{"live":true}');
+    expect(await shutDown()).toBeLessThan(AT_ONCE_MS);
+    await kept.closed;
   });
 
   const WAITING: [what: string, path: string, status: number][] = [

@@ -32,6 +32,8 @@ const LEDGERS_PER_STEP = 500;
 /** The read model on one connection. Everything runs in the calling thread; several connections may share a file. */
 export class SqliteReadModel extends SqliteConnection implements ReadModel {
   private readonly sources: ListSources;
+  /** The document that was read last, and what the file was like then. */
+  private newest: { name: string; other?: number; own?: number; document?: LedgerDocument } | undefined;
 
   constructor(db: SqliteDatabase) {
     super(db);
@@ -60,22 +62,41 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
 
   async readForDecision(ledger: LedgerName, keys: DecisionKeys): Promise<DecisionState> {
     const { recordIds, externalIds, bindingIds, scopedKeys } = keys;
-    // One statement is one state: nearly all batches of a first import look for nothing but that.
+    // Nearly all commands of a first import look for nothing but the document.
     const alone = recordIds.length + externalIds.length + bindingIds.length + scopedKeys.length === 0;
-    return this[alone ? 'run' : 'read'](() => {
-      const name = ledgerKey(ledger);
-      const readAt = this.current.clock();
-      const [number, ...row] = this.statements.currentLedger.get(name) ?? [];
+    if (alone) return { document: this.run(() => this.currentDocument(ledger)), bindings: [], idempotency: [] };
+    return this.read(() => {
+      const [number, row] = this.currentRow(ledger);
       if (number === undefined) return { document: undefined, bindings: [], idempotency: [] };
-      this.current.learn(name, number, readAt);
       const { liveByRecordIds, byIds } = this.statements;
       const found = new Map<string, BindingRow>();
       for (const binding of allOf(liveByRecordIds, keys.recordIds, number)) found.set(binding[0], binding);
       for (const binding of this.liveByExternalIds(keys.externalIds, number)) found.set(binding[0], binding);
       for (const binding of allOf(byIds, keys.bindingIds, number)) found.set(binding[0], binding);
       const idempotency = allOf(this.statements.rememberedKeys, keys.scopedKeys, number).map(recordOf);
-      return { document: documentOf(row as LedgerRow), bindings: [...found.values()].map(bindingOf), idempotency };
+      return { document: documentOf(row), bindings: [...found.values()].map(bindingOf), idempotency };
     });
+  }
+
+  /** It is read once for as long as nobody changes the file: a look whether somebody did costs a fraction. */
+  private currentDocument(ledger: LedgerName): LedgerDocument | undefined {
+    const [other] = this.statements.otherChanges.get() ?? [];
+    const [own] = this.statements.ownChanges.get() ?? [];
+    const { newest } = this;
+    if (newest?.other === other && newest?.own === own && newest?.name === ledgerKey(ledger)) return newest.document;
+    const [number, row] = this.currentRow(ledger);
+    const document = number === undefined ? undefined : documentOf(row);
+    this.newest = { name: ledgerKey(ledger), other, own, document };
+    return document;
+  }
+
+  private currentRow(ledger: LedgerName): [undefined, undefined] | [number: number, row: LedgerRow] {
+    const name = ledgerKey(ledger);
+    const readAt = this.current.clock();
+    const [number, ...row] = this.statements.currentLedger.get(name) ?? [];
+    if (number === undefined) return [undefined, undefined];
+    this.current.learn(name, number, readAt);
+    return [number, row as LedgerRow];
   }
 
   // ── For queries ──

@@ -20,6 +20,9 @@ export const STATEMENTS = {
 
   beginRead: sql('BEGIN'),
   endRead: sql('COMMIT'),
+  // The one changes with the commits of other connections, the other with the rows that this one changes.
+  otherChanges: sql<[version: number]>('PRAGMA data_version'),
+  ownChanges: sql<[rows: number]>('SELECT total_changes()'),
 
   // ── Ledgers ──
   insertLedger: sql(

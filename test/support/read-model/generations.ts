@@ -85,7 +85,11 @@ export function generations(stores: () => Stores): void {
     await write.apply(replayed(ledger, building.generation, -1, 3));
     await write.followGeneration(ledger.name);
     const before = (await read.list(ledger.name, { data: { colour: 'red' } }, 10)).items;
+    const nothing = { recordIds: [], externalIds: [], bindingIds: [], scopedKeys: [] };
+    const documentNow = async () => (await read.readForDecision(ledger.name, nothing)).document;
+    expect(await documentNow()).toMatchObject({ generation: ledger.generation });
     await write.switchGeneration(ledger.name);
+    expect(await documentNow()).toMatchObject({ generation: building.generation });
     await write.switchGeneration(ledger.name);
     expect((await read.list(ledger.name, { data: { colour: 'red' } }, 10)).items).toEqual(before);
     expect(await write.rebuildState(ledger.name)).toEqual({ building: undefined, former: ledger.generation });

@@ -128,6 +128,31 @@ export function deciding(stores: () => Stores): void {
     expect(await read.readForDecision(unknown, keys)).toEqual({ document: undefined, bindings: [], idempotency: [] });
   });
 
+  it('reads the document as it is, though it was read before, of whichever ledger is asked for', async () => {
+    const ledgers = [await AppliedLedger.open(stores()), await AppliedLedger.open(stores())];
+    const { write, read } = stores();
+    const checkpoints = async () => {
+      const found: unknown[] = [];
+      // Twice of each, so that something may be remembered.
+      for (const { name } of [...ledgers, ...ledgers]) {
+        for (let times = 0; times < 2; times += 1) found.push((await read.readForDecision(name, none)).document?.checkpoint);
+      }
+      return found;
+    };
+    for (const ledger of ledgers) await ledger.apply();
+    for (const [index, ledger] of [...ledgers, ...ledgers].entries()) {
+      ledger.bind(String(index), `e${index}`);
+      await ledger.apply();
+      const [first, second] = ledgers.map(({ revision }) => revision);
+      expect(await checkpoints()).toEqual([first, first, second, second, first, first, second, second]);
+    }
+    const [gone] = ledgers as [AppliedLedger];
+    await write.forgetLedger(gone.name);
+    expect((await read.readForDecision(gone.name, none)).document).toBeUndefined();
+    await write.openLedger(gone.name);
+    expect((await read.readForDecision(gone.name, none)).document).toMatchObject({ checkpoint: -1 });
+  });
+
   it('reads for a thousand keys at once', async () => {
     const ledger = await AppliedLedger.open(stores());
     const ids = Array.from({ length: 500 }, (_, index) => String(index));

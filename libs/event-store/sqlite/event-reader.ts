@@ -21,6 +21,7 @@ const CHUNK_EVENTS = 128;
 const MAX_SEARCHED_EVENTS = 8_192;
 const SEARCHED_AT_ONCE = 1_024;
 const MAX_KNOWN_STREAMS = 10_000;
+const MAX_KNOWN_PREFIXES = 1_000;
 /** Enough digits for every position that a number holds exactly. */
 const POSITION_DIGITS = 16;
 const POSITION_PATTERN = /^\d{16}$/;
@@ -52,8 +53,8 @@ export class EventReader {
   readonly #statements: ReturnType<typeof prepare>;
   /** Names of streams by their numbers. */
   readonly #names = new Map<number, string>();
-  /** Whether all streams up to a number have one of these prefixes. */
-  #covered = { prefixes: '', upTo: 0, all: true };
+  /** By prefixes: whether all streams up to a number have one of them. */
+  readonly #coverages = new Map<string, { upTo: number; all: boolean }>();
 
   constructor(db: SqliteDatabase) {
     this.#db = db;
@@ -118,16 +119,22 @@ export class EventReader {
     return { events: page.events, end: reached >= head, position: formatPosition(reached) };
   }
 
-  /** Whether every stream of the store has one of the prefixes. New ones are looked at once for each set of prefixes. */
+  /** Whether every stream of the store has one of the prefixes. New streams are looked at once for each set of prefixes. */
   #areAll(prefixes: readonly string[]): boolean {
-    if (prefixes.join() !== this.#covered.prefixes) this.#covered = { prefixes: prefixes.join(), upTo: 0, all: true };
-    const covered = this.#covered;
-    if (!covered.all) return false;
-    for (const [no, name] of this.#statements.streamsFrom.all(covered.upTo)) {
-      covered.upTo = no;
-      if (!prefixes.some((prefix) => name.startsWith(prefix))) return (covered.all = false);
+    const key = JSON.stringify(prefixes);
+    let coverage = this.#coverages.get(key);
+    if (coverage === undefined) {
+      if (this.#coverages.size >= MAX_KNOWN_PREFIXES) this.#coverages.clear();
+      this.#coverages.set(key, (coverage = { upTo: 0, all: true }));
     }
-    return true;
+    if (!coverage.all) return false;
+    // It ends with the first that has none of them.
+    for (const [no, name] of this.#statements.streamsFrom.iterate(coverage.upTo)) {
+      coverage.upTo = no;
+      coverage.all = prefixes.some((prefix) => name.startsWith(prefix));
+      if (!coverage.all) break;
+    }
+    return coverage.all;
   }
 
   /** What follows on each other, and is all of streams that are asked for, or all of others. */

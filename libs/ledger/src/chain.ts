@@ -142,12 +142,19 @@ export function writtenEvent(event: RecordedLedgerEvent): WrittenEvent {
 
 /** As `readLedgerEvent`, for who decides by it: what does not say which binding it is of cannot be decided by. @throws {UnknownEvent} */
 export function readForDeciding(recorded: RecordedEvent): RecordedLedgerEvent {
+  const { stream, revision } = recorded;
+  if (!isObject(recorded.data) || !isObject(recorded.metadata))
+    throw new UnknownEvent(`${stream}@${revision}: its data or metadata is no object`);
   const event = readLedgerEvent(recorded);
   if (!isBindingEvent(event)) return event;
   const { bindingId, recordId, externalId, version } = event.data;
   const whole = typeof bindingId === 'string' && typeof recordId === 'string' && Number.isInteger(version);
   if (whole && (externalId === null || typeof externalId === 'string')) return event;
-  throw new UnknownEvent(`${recorded.stream}@${recorded.revision}: a ${event.type} that does not say who is bound to what`);
+  throw new UnknownEvent(`${stream}@${revision}: a ${event.type} that does not say who is bound to what`);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 export function toNewEvent({ id, type, data, metadata }: RecordedLedgerEvent): NewEvent & EventValues {

@@ -47,10 +47,9 @@ export class CommandQueue {
     return this.commands + commands <= this.limits.queueCommands;
   }
 
-  /** For those who can wait: little of them stands before others, and others do not keep them out. */
+  /** For those who can wait: little of them stands before others, and others, however many, do not keep them out. */
   hasRoomForBulk(commands: number): boolean {
-    if (this.commands === 0) return true;
-    return this.hasRoomFor(commands) && (this.bulk === 0 || this.bulk + commands <= this.limits.bulkCommands);
+    return this.bulk === 0 || this.bulk + commands <= this.limits.bulkCommands;
   }
 
   push(job: Job): void {

@@ -81,15 +81,20 @@ it('joins no more than fits into memory', async () => {
   let given = 0;
   async function* source() {
     for (given = 1; given <= 30; given += 1) {
-      const event = { revision: given, data: { text: 'x'.repeat(4_000_000) } } as unknown as RecordedEvent;
-      yield { events: [event], position: String(given), caughtUp: false };
+      const events = Array.from({ length: 400 }, (_, index) => {
+        const text = index % 2 === given % 2 ? 'x'.repeat(20_000) : '';
+        return { revision: index, data: { text } } as unknown as RecordedEvent;
+      });
+      yield { events, position: String(given), caughtUp: false };
     }
   }
   const sizes: number[] = [];
-  for await (const { events } of readAhead(source, new AbortController().signal, 1_000)) {
+  for await (const { events } of readAhead(source, new AbortController().signal, 100_000)) {
     sizes.push(events.length);
     for (let turns = 0; turns < 10; turns += 1) await settled();
   }
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(30);
-  expect(Math.max(...sizes)).toBe(5);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(30 * 400);
+  // Each has four million characters: whoever has sixteen is full.
+  expect(Math.max(...sizes)).toBeGreaterThanOrEqual(4 * 400);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(6 * 400);
 });

@@ -1,7 +1,7 @@
 /** What a writer does when its stores fail in the middle; that it decides right is for the model test. */
 import { afterEach, expect, it } from 'vitest';
 import type { LedgerRules } from '#domain';
-import { EventStoreError, type EventStore } from '#event-store';
+import { EventStoreError, type EventStore, type NewEvent } from '#event-store';
 import { openSqliteEventStore } from '#event-store/sqlite';
 import type { DecisionKeys, ReadModel } from '#read-model';
 import { openSqliteReadModel } from '#read-model/sqlite';
@@ -207,18 +207,59 @@ it('neither many single commands nor other bulk streams keep a bulk stream out',
   await Promise.all([...singles, ...streams]);
 });
 
+it('more single commands than the queue takes do not keep a bulk group out that is larger than a batch', async () => {
+  const ledger = ledgerOver(await openStores(), { queueCommands: 200, batchCommands: 20 });
+  let stop = false;
+  const singles = Array.from({ length: 300 }, async (_, client) => {
+    for (let turn = 0; !stop; turn += 1) {
+      await ledger.execute(PRODUCTS, { op: 'bind', recordId: `single${client}-${turn}` }, CONTEXT);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+  const group = Array.from({ length: 60 }, (_, index) => ({
+    command: { op: 'bind' as const, recordId: `bulk${index}` },
+    context: CONTEXT,
+  }));
+  const results = await ledger.executeAllInTurn(PRODUCTS, group);
+  stop = true;
+  expect(results.map((result) => ('outcome' in result ? result.outcome : result.refused))).toEqual(group.map(() => 'created'));
+  await Promise.all(singles);
+});
+
+it('a writer with a bulk group that has not had its turn yet is no idle one, and is closed with the others', async () => {
+  const ledger = ledgerOver(await openStores(), { idleWriters: 1 });
+  let settled = false;
+  const bulk = ledger.executeAllInTurn(PRODUCTS, [{ command: { op: 'bind', recordId: 'r' }, context: CONTEXT }]);
+  void bulk.then(() => (settled = true));
+  const other = ledger.execute({ backend: 'other', model: 'shop.product' }, { op: 'bind', recordId: 'r' }, CONTEXT);
+  await ledger.close();
+  expect(settled).toBe(true);
+  await Promise.all([bulk, other]);
+});
+
 it('an event of others that does not say which binding it is of is refused by name, and no error of this program', async () => {
   const stores = await openStores();
   const ledger = ledgerOver(stores);
   await bind(ledger, '1');
   const data = { version: 2, recordId: '1', externalId: '1', state: 'bound' };
   const metadata = { schema: 1, actor: 'other', at: '2026-01-01T00:00:00.000Z', hash: 'h', correlationId: 'c' };
-  const stranger = { id: crypto.randomUUID(), type: 'BindingDataChanged', data, metadata };
-  await stores.store.append('ledger-shop/shop.product', 1, [stranger]);
+  const append = (stream: string, after: number, values: object) =>
+    stores.store.append(stream, after, [
+      { id: crypto.randomUUID(), type: 'BindingDataChanged', data, metadata, ...values } as unknown as NewEvent,
+    ]);
+  await append('ledger-shop/shop.product', 1, {});
   for (const each of [ledger, ledgerOver(stores)]) {
     expect(await bind(each, '2')).toMatchObject({
       refused: 'STORE_UNAVAILABLE',
       detail: expect.stringContaining('ledger-shop/shop.product@2: a BindingDataChanged') as string,
+    });
+  }
+  for (const [index, nothing] of [{ data: null }, { metadata: null }].entries()) {
+    await append(`ledger-other${index}/shop.product`, -1, nothing);
+    const name = { backend: `other${index}`, model: 'shop.product' };
+    expect(await ledger.execute(name, { op: 'bind', recordId: 'r' }, CONTEXT)).toMatchObject({
+      refused: 'STORE_UNAVAILABLE',
+      detail: expect.stringContaining(`ledger-other${index}/shop.product@0: its data or metadata`) as string,
     });
   }
 });

@@ -63,6 +63,8 @@ export class LedgerWriter {
   private closing = false;
   /** Resolves when the bulk group that came last has been put into the queue. */
   private lastTurn: Promise<void> = Promise.resolve();
+  /** Bulk groups that wait for theirs. */
+  private groupsInTurn = 0;
   private readonly head: LedgerHead;
   private readonly flights: Flights;
   private readonly control: ControlAppends;
@@ -84,7 +86,7 @@ export class LedgerWriter {
   }
 
   get idle(): boolean {
-    return this.running === undefined && this.queue.next === undefined;
+    return this.running === undefined && this.queue.next === undefined && this.groupsInTurn === 0;
   }
 
   /** Why nothing is written, if so: for readiness. */
@@ -96,7 +98,7 @@ export class LedgerWriter {
   submit(group: CommandGroup, { bulk = false } = {}): Promise<CommandResult[]> {
     const all = (refusal: Refusal) => group.requests.map(() => refusal);
     if (group.requests.length === 0) return Promise.resolve([]);
-    const refusal = this.refusalToQueue(group.requests.length);
+    const refusal = this.refusalToQueue(group.requests.length, bulk);
     if (refusal !== undefined) return Promise.resolve(all(refusal));
     return new Promise((resolve, reject) => {
       this.enqueue({
@@ -133,10 +135,13 @@ export class LedgerWriter {
     const before = this.lastTurn;
     let passOn = () => {};
     this.lastTurn = new Promise((resolve) => (passOn = resolve));
+    this.groupsInTurn += 1;
     await before;
     while (!this.queue.hasRoomForBulk(group.requests.length) && !this.closing) await this.queue.change();
     passOn();
-    return this.submit(group, { bulk: true });
+    const answered = this.submit(group, { bulk: true });
+    this.groupsInTurn -= 1;
+    return answered;
   }
 
   /** Takes no more commands, and resolves when those it took are answered. */
@@ -146,10 +151,12 @@ export class LedgerWriter {
     await this.running;
   }
 
-  private refusalToQueue(commands: number): Refusal | undefined {
+  private refusalToQueue(commands: number, bulk: boolean): Refusal | undefined {
     if (this.closing) return refuse('BUSY', 'the ledger is being closed');
     if (this.trouble !== undefined) return refuse('STORE_UNAVAILABLE', this.trouble);
-    return this.queue.hasRoomFor(commands) ? undefined : refuse('BUSY', `${this.queue.depth} commands are waiting already`);
+    // What waited for its turn has had it.
+    const fits = bulk ? commands <= this.tools.limits.queueCommands : this.queue.hasRoomFor(commands);
+    return fits ? undefined : refuse('BUSY', `${this.queue.depth} commands are waiting already`);
   }
 
   private enqueue(job: GroupJob | AmendJob): void {

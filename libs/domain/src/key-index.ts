@@ -22,13 +22,6 @@ export class KeyIndex {
     if (known === undefined) return NONE;
     return typeof known === 'string' ? [known] : [...known];
   }
-
-  /** As `of`, into a set, for whoever looks for very many. */
-  addTo(ids: Set<string>, key: string): void {
-    const known = this.ids.get(key);
-    if (typeof known === 'string') ids.add(known);
-    else if (known !== undefined) for (const id of known) ids.add(id);
-  }
 }
 
 const NONE: readonly string[] = [];

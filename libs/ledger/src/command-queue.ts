@@ -49,7 +49,8 @@ export class CommandQueue {
 
   /** For those who can wait: little of them stands before others, and others, however many, do not keep them out. */
   hasRoomForBulk(commands: number): boolean {
-    return this.bulk === 0 || this.bulk + commands <= this.limits.bulkCommands;
+    const { bulkCommands, queueCommands } = this.limits;
+    return this.bulk === 0 || this.bulk + commands <= Math.min(bulkCommands, queueCommands);
   }
 
   push(job: Job): void {

@@ -5,7 +5,7 @@ const REST_MS = 5;
 const HURRIED_MS = 50;
 
 /**
- * Gathers events that come one by one: each application costs as much as a dozen events, and takes it from whoever writes them. The
+ * Gathers events that come one by one: each application has its own cost, and takes it from whoever writes them. The
  * first is applied at once, those of the next few milliseconds together; while a query waits for one, nothing is waited for.
  */
 export class ProjectionPace {

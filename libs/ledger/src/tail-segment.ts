@@ -13,7 +13,7 @@ import type { DecisionKeys } from '#read-model';
 import type { WrittenEvent } from './chain.js';
 import { KeyTable } from './key-table.js';
 
-export type TailEvent = BindingEvent & Stamp;
+type TailEvent = BindingEvent & Stamp;
 
 const [RECORD, EXTERNAL_ID, BINDING, SCOPED_KEY] = [1, 2, 3, 4];
 /** These leave the binding the keys that it had. */

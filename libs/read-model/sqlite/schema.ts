@@ -128,7 +128,7 @@ export const READ_MODEL_SCHEMA: Schema = {
      CREATE UNIQUE INDEX ledgers_by_role ON ledgers (role, name);
      CREATE UNIQUE INDEX ledgers_by_generation ON ledgers (name, generation);
      CREATE INDEX ledgers_by_local_model ON ledgers (local_model, name) WHERE local_model IS NOT NULL AND role = 'current';`,
-    // External ids come in no order, so each changes another page of their index: with a hash of them it is half as large. The
+    // External ids come in no order, so each changes another page of their index: with a hash of them it is smaller. The
     // ledger comes first, so that what is written together lies together.
     `DELETE FROM facts;
      DELETE FROM ledgers;

@@ -175,11 +175,13 @@ it('bulk groups wait for each other, and leave single commands the room that the
       context: CONTEXT,
     }));
   const chunks = ['a', 'b', 'c', 'd', 'e'].map((of) => ledger.executeAllInTurn(PRODUCTS, binds(of, 40)));
-  // Turns pass in microtasks: now two of the groups are in the queue, and the others wait for their turn.
-  for (let turns = 0; turns < 20; turns += 1) await Promise.resolve();
-  const [waiting = { commands: 0 }] = ledger.queueDepths();
-  expect(waiting.commands).toBeGreaterThan(0);
-  expect(waiting.commands).toBeLessThanOrEqual(80);
+  // Turns pass in microtasks: two of the groups get into the queue, and the others wait for their turn.
+  const depths: number[] = [];
+  for (let turns = 0; turns < 200; turns += 1) {
+    await Promise.resolve();
+    depths.push(ledger.queueDepths()[0]?.commands ?? 0);
+  }
+  expect(Math.max(...depths)).toBe(80);
   const others = Array.from({ length: 20 }, (_, index) => bind(ledger, `other${index}`));
   for (const result of [...(await Promise.all(others)), ...(await Promise.all(chunks)).flat()])
     expect(result).toMatchObject({ outcome: 'created' });

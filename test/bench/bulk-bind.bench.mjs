@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { openSqliteEventStore } from '../../dist/libs/event-store/sqlite/index.js';
 import { openLedger } from '../../dist/libs/runtime/src/index.js';
 import { openDatabase, transaction } from '../../dist/libs/sqlite/src/index.js';
-import { inTurn } from './in-turn.mjs';
+import { inTurn, pair } from './in-turn.mjs';
 
 const COUNT = Number(process.argv[2] ?? 50_000);
 const ROUNDS = Number(process.argv[3] ?? 5);
@@ -18,9 +18,6 @@ const SYNC_DATE = '2026-01-01T00:00:00.000Z';
 const MODEL = 'shop.product';
 const context = { actor: 'bench', correlationId: 'bench' };
 const rate = (count, ms) => Math.round(count / (ms / 1000));
-
-/** Records and external ids in the order of a real import: records ascend, external ids do not. */
-const pair = (i) => [`product-${i}`, `sku-${(i * 7_919) % 1_000_003}-${i}`];
 
 /** What everybody writes: one table with two unique indexes, which refuse what is bound already. */
 function openByHand(folder) {

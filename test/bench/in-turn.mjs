@@ -11,3 +11,6 @@ export async function inTurn(pieces, work) {
   }
   await Promise.all(underWay);
 }
+
+/** Records and external ids in the order of a real import: records ascend, external ids do not. */
+export const pair = (i) => [`product-${i}`, `sku-${(i * 7_919) % 1_000_003}-${i}`];

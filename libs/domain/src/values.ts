@@ -15,8 +15,8 @@ export const MAX_REASON_LENGTH = 500;
 export const MAX_SYNC_DATE_AHEAD_MS = 5 * 60_000;
 
 const NAME = /^[a-z][a-z0-9_.]*(-[a-z0-9_.]+)*$/;
-/** Control characters, and surrogates that stand alone: neither survives a journey through other systems. */
-const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
+/** Neither they nor surrogates that stand alone survive a journey through other systems. */
+const CONTROL_CHARACTER = /\p{Cc}/u;
 const INSTANT = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)$/i;
 
 /** Backend ids, backend types and model names: they become parts of stream names, so `/` is not among their letters. */
@@ -40,7 +40,8 @@ export function parseId(value: unknown): Parsed<string> {
   }
   if (typeof value !== 'string') return { problem: 'an id is a string or a safe integer' };
   if (value === '' || value === '.' || value === '..') return { problem: `${JSON.stringify(value)} is not an id` };
-  if (UNPRINTABLE.test(value)) return { problem: 'an id has no control characters and no lone surrogates' };
+  if (CONTROL_CHARACTER.test(value) || !value.isWellFormed())
+    return { problem: 'an id has no control characters and no lone surrogates' };
   if (exceedsBytes(value, MAX_ID_BYTES)) return { problem: `an id has at most ${MAX_ID_BYTES} bytes of UTF-8` };
   return { value };
 }
@@ -86,13 +87,28 @@ export function parseData(value: unknown): Parsed<JsonObject> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { problem: 'data is a JSON object' };
   const problem = problemOfJson(value, 1);
   if (problem !== undefined) return { problem };
-  if (exceedsBytes(JSON.stringify(value), MAX_DATA_BYTES)) return { problem: `data has at most ${MAX_DATA_BYTES} bytes as JSON` };
-  return { value: value as JsonObject };
+  const data = value as JsonObject;
+  if (mostBytesOf(data) > MAX_DATA_BYTES && exceedsBytes(JSON.stringify(data), MAX_DATA_BYTES))
+    return { problem: `data has at most ${MAX_DATA_BYTES} bytes as JSON` };
+  return { value: data };
+}
+
+/** What a character of a string, and what a number or anything else that is short, has at most in JSON. */
+const [MOST_BYTES_OF_CHARACTER, MOST_BYTES_OF_SHORT] = [6, 32];
+
+/** The size as JSON, from above: most data is so small that its JSON needs not be made to know that it fits. */
+function mostBytesOf(value: JsonValue): number {
+  if (typeof value === 'string') return MOST_BYTES_OF_CHARACTER * value.length + MOST_BYTES_OF_SHORT;
+  if (typeof value !== 'object' || value === null) return MOST_BYTES_OF_SHORT;
+  let bytes = MOST_BYTES_OF_SHORT;
+  for (const [key, child] of Object.entries(value))
+    bytes += MOST_BYTES_OF_CHARACTER * key.length + MOST_BYTES_OF_SHORT + mostBytesOf(child);
+  return bytes;
 }
 
 function problemOfJson(value: unknown, depth: number): string | undefined {
   if (value === null || typeof value === 'boolean') return undefined;
-  if (typeof value === 'string') return /\p{Cs}/u.test(value) ? 'data has no lone surrogates' : undefined;
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : 'data has no lone surrogates';
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'data has only finite numbers';
   if (typeof value !== 'object' || !isPlain(value)) return 'data is JSON';
   if (depth > MAX_DATA_DEPTH) return `data is nested at most ${MAX_DATA_DEPTH} deep`;
@@ -111,7 +127,7 @@ function isPlain(value: object): boolean {
 
 function problemOfKey(key: string): string | undefined {
   if (key === '__proto__' || key.startsWith('$') || key.includes('.')) return `${JSON.stringify(key)} cannot be a key of data`;
-  return /\p{Cs}|\0/u.test(key) ? 'keys of data have no lone surrogates and no NUL' : undefined;
+  return key.isWellFormed() && !key.includes('\0') ? undefined : 'keys of data have no lone surrogates and no NUL';
 }
 
 /** JSON merge patch (RFC 7396): `null` takes a member away, an object is merged, anything else replaces. */

@@ -8,6 +8,8 @@ import { dataSchema, idSchema, optionalSyncDateSchema, syncDateSchema } from './
 
 interface Schema {
   safeParse(value: unknown): { success: boolean; data?: unknown };
+  /** Of a literal: what it admits. */
+  values?: ReadonlySet<unknown>;
 }
 /** What a field admits; `undefined` when the schema is to be asked. */
 type Admit = (value: unknown) => unknown;
@@ -43,6 +45,8 @@ function admitOf(schema: Schema): Admit {
   if (schema === dataSchema) return (value) => valueOf(parseData(value));
   if (schema === syncDateSchema) return instantOf;
   if (schema === optionalSyncDateSchema) return (value) => (value === null ? null : instantOf(value));
+  const { values } = schema;
+  if (values !== undefined) return (value) => (values.has(value) ? value : undefined);
   return (value) => schema.safeParse(value).data;
 }
 

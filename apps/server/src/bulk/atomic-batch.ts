@@ -4,7 +4,8 @@ import { isRefusal, refuse, type Command, type Refusal } from '#domain';
 import type { LocatedResult } from '#ledger';
 import { MAX_ATOMIC_COMMANDS } from '#nest';
 import { readLines } from './line-reader.js';
-import { answerLine, chunksOf, type NumberedLine } from './command-stream.js';
+import { answerLine } from './answer-line.js';
+import { chunksOf, type NumberedLine } from './command-stream.js';
 
 /** Characters of a whole batch; its events must fit into one append, which is smaller. */
 export const MAX_ATOMIC_LENGTH = 4_194_304;

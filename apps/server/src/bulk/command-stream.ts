@@ -1,9 +1,9 @@
 /** A stream of commands in, a stream of results out, in order, each side no faster than the other. */
 import type { Readable } from 'node:stream';
 import { isRefusal, refuse, type Command, type LedgerName, type Refusal, type RequestContext } from '#domain';
-import type { BindingLedger, LocatedResult } from '#ledger';
+import type { BindingLedger, CommandRequest, LocatedResult } from '#ledger';
 import { parseCommand } from '#schemas';
-import { lineErrorOf } from '../http/problem.js';
+import { answerLine, type CommandOutcome } from './answer-line.js';
 import type { AnswerWriter } from './answer-writer.js';
 import type { BulkGates } from './bulk-gate.js';
 import { MAX_LINE_BYTES, readLines, type Line } from './line-reader.js';
@@ -12,11 +12,8 @@ import { MAX_LINE_BYTES, readLines, type Line } from './line-reader.js';
 export const MAX_CHUNK_COMMANDS = 250;
 /** Characters of lines that are submitted together; one more line may begin below it. */
 export const MAX_CHUNK_LENGTH = 262_144;
-/** Chunks that may be unanswered: what a stream holds in memory. */
-export const MAX_CHUNKS_IN_FLIGHT = 4;
-
-/** What a line came to: what the ledger answered, or why it was no command. */
-export type CommandOutcome = LocatedResult | Refusal;
+/** Chunks that may be unanswered: what a stream holds in memory. One batch is written, one decided, and one waits meanwhile. */
+export const MAX_CHUNKS_IN_FLIGHT = 6;
 
 export interface NumberedLine {
   /** From 1, blank lines counted. */
@@ -101,7 +98,8 @@ export class CommandStream {
 
   private async execute(chunk: readonly NumberedLine[]): Promise<string> {
     const { ledger, name, context, gates, observe } = this.parts;
-    const requests = chunk.flatMap(({ command }) => (isRefusal(command) ? [] : [{ command, context }]));
+    const requests: CommandRequest[] = [];
+    for (const { command } of chunk) if (!isRefusal(command)) requests.push({ command, context });
     const results = await gates.pass(name, () => ledger.executeAllInTurn(name, requests));
     let next = 0;
     let text = '';
@@ -112,12 +110,6 @@ export class CommandStream {
     }
     return text;
   }
-}
-
-/** The line's number is put in front of the result's own text: no object is built for it, a million times over. */
-export function answerLine(line: number, result: CommandOutcome): string {
-  const text = JSON.stringify(isRefusal(result) ? { error: lineErrorOf(result) } : result);
-  return `{"line":${line},${text.slice(1)}\n`;
 }
 
 /** Lines as commands, in chunks that end where what had arrived ends. */

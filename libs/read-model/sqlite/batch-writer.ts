@@ -1,12 +1,12 @@
 import { ledgerKey, type IdempotencyRecord } from '#domain';
-import { transaction, type SqliteDatabase } from '#sqlite';
+import { transaction, type SqliteDatabase, type SqlValue } from '#sqlite';
 import type { ApplyResult, BindingWrite, HistoryRow, LedgerBatch } from '../src/port.js';
 import { isLiveRow, updatedRow, type BindingRow } from './codec.js';
 import type { ExternalHash } from './external-hash.js';
 import { FieldIndex } from './field-index.js';
 import type { SqliteGenerations } from './generations.js';
 import { bitsOf } from './history.js';
-import type { Statements } from './statements.js';
+import { NEW_BINDINGS_AT_ONCE, type Statements } from './statements.js';
 
 /** A binding as it is stored, and the number of its row. */
 type StoredRow = [...BindingRow, number: number];
@@ -38,10 +38,13 @@ export class BatchWriter {
     fields.drop(indexes);
     const stored = this.storedOf(ledger, batch.bindings);
     const numbers = new Map<string, number>();
+    const created: BindingWrite[] = [];
     for (const write of batch.bindings) {
-      const number = this.writeBinding(ledger, batch, write, stored.get(write.update.id), fields);
-      numbers.set(write.update.id, number);
+      if (isAsCreated(write)) created.push(write);
+      else numbers.set(write.update.id, this.writeBinding(ledger, batch, write, stored.get(write.update.id), fields));
     }
+    for (let start = 0; start < created.length; start += NEW_BINDINGS_AT_ONCE)
+      this.writeCreated(ledger, batch, created.slice(start, start + NEW_BINDINGS_AT_ONCE), fields, numbers);
     for (const row of batch.history) this.writeHistory(ledger, batch, row, numbers.get(row.bindingId));
     fields.add(indexes);
   }
@@ -85,29 +88,48 @@ export class BatchWriter {
     return stored[13];
   }
 
+  /** Writes bindings as they were created, many with one statement. */
+  private writeCreated(
+    ledger: number,
+    batch: LedgerBatch,
+    writes: readonly BindingWrite[],
+    fields: FieldIndex,
+    numbers: Map<string, number>,
+  ): void {
+    if (writes.length < NEW_BINDINGS_AT_ONCE) {
+      for (const write of writes) numbers.set(write.update.id, this.writeBinding(ledger, batch, write, undefined, fields));
+      return;
+    }
+    const rows = writes.map(({ update }) => updatedRow(undefined, update));
+    const values: SqlValue[] = [];
+    for (const row of rows) this.addNewRow(values, ledger, row);
+    const { changes, lastInsertRowid } = this.statements.insertNewBindings.run(...values);
+    // Numbers follow on each other.
+    const firstNumber = Number(lastInsertRowid) - Number(changes) + 1;
+    const isNew = (stored: StoredRow | undefined) => changes > 0 && stored !== undefined && stored[13] >= firstNumber;
+    for (const [index, row] of rows.entries()) {
+      const stored = changes === rows.length ? undefined : this.storedByIds(ledger, [row[0]])[0];
+      if (changes === rows.length || isNew(stored)) {
+        fields.replace(undefined, row);
+        numbers.set(row[0], stored?.[13] ?? firstNumber + index);
+      } else numbers.set(row[0], this.writeBinding(ledger, batch, writes[index] as BindingWrite, stored, fields));
+    }
+  }
+
   /** Answers the number of the new row; none when the binding has one already. */
   private insertRow(ledger: number, createdRevision: number, row: BindingRow): number | undefined {
-    const [id, recordId, externalId, syncDate, data, state, version, revision, createdAt] = row;
     const { insertBinding, insertNewBinding } = this.statements;
-    const hash = this.hashOf(externalId);
     const { changes, lastInsertRowid } =
-      version === 1 && revision === createdRevision
-        ? insertNewBinding.run(
-            ledger,
-            revision,
-            hash,
-            id,
-            recordId,
-            externalId,
-            syncDate,
-            data,
-            state,
-            revision,
-            createdAt,
-            createdAt,
-          )
-        : insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, createdRevision, hash, ...row);
+      row[6] === 1 && row[7] === createdRevision
+        ? insertNewBinding.run(...this.addNewRow([], ledger, row))
+        : insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, createdRevision, this.hashOf(row[2]), ...row);
     return changes === 0 ? undefined : Number(lastInsertRowid);
+  }
+
+  /** Adds what the statements for bindings as they were created take. */
+  private addNewRow(values: SqlValue[], ledger: number, row: BindingRow): SqlValue[] {
+    values.push(ledger, row[7], this.hashOf(row[2]), row[0], row[1], row[2], row[3], row[4], row[5], row[7], row[8], row[9]);
+    return values;
   }
 
   private writeHistory(ledger: number, batch: LedgerBatch, row: HistoryRow, number: number | undefined): void {
@@ -142,6 +164,10 @@ export class BatchWriter {
     const { localModel, indexes } = state.rules;
     this.statements.updateLedger.run(to, hash, at, localModel, JSON.stringify(indexes), JSON.stringify(state), ledger);
   }
+}
+
+function isAsCreated({ createdRevision, update }: BindingWrite): boolean {
+  return update.version === 1 && update.revision === createdRevision;
 }
 
 function broken({ ledger, after, to }: LedgerBatch, what: string): Error {

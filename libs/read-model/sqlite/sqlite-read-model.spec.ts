@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { migrate, openDatabase, setPragma } from '#sqlite';
 import { AppliedLedger, secondsAfterStart } from '../../../test/support/read-model/applied-ledger.js';
+import { editRows } from '../../../test/support/read-model/edited-rows.js';
 import { expectedList, listAll } from '../../../test/support/read-model/listing-truth.js';
 import { temporaryFolders } from '../../../test/support/temporary-folders.js';
 import { readModelContract } from '../src/contract.js';
-import type { ReadModel } from '../src/port.js';
+import type { BindingWrite, ReadModel } from '../src/port.js';
 import { toReadModelError } from './errors.js';
 import { openSqliteReadModel, READ_MODEL_FILE } from './index.js';
 import { READ_MODEL_SCHEMA } from './schema.js';
@@ -73,6 +74,31 @@ describe('the SQLite read model', () => {
       );
     }
     await stores.close();
+  });
+
+  it('inserts what is new among bindings some of which are there already, and newer', async () => {
+    const folder = newFolder();
+    const stores = alone(await openSqliteReadModel({ folder }));
+    const ledger = await AppliedLedger.open(stores, { indexes: ['colour'] });
+    await ledger.apply();
+    const bind = (number: number) =>
+      ledger.bind(`r${number}`, `e${number}`, { data: { colour: number % 2 === 0 ? 'red' : 'blue' } });
+    for (let number = 0; number < 40; number += 1) bind(number);
+    const asCreated = ledger.takeBatch();
+    // A few are there, one of them as it became, although the checkpoint is before them.
+    const there = asCreated.bindings.filter((_, index) => index % 7 === 3).slice(0, 4);
+    await stores.write.apply({ ...asCreated, bindings: there });
+    const [changed] = there as [BindingWrite];
+    ledger.do({ op: 'changeData', bindingId: changed.update.id, data: { colour: 'green' } });
+    await ledger.apply();
+    editRows(folder, (run) => run('UPDATE ledgers SET checkpoint = ?', asCreated.after));
+    expect(await stores.write.apply(asCreated)).toBe('applied');
+    for (const colour of ['red', 'blue', 'green']) {
+      const filter = { data: { colour } };
+      expect((await stores.read.list(ledger.name, filter, 100)).items).toEqual(expectedList(ledger.live(), filter));
+    }
+    expect((await stores.read.list(ledger.name, {}, 100)).items).toEqual(expectedList(ledger.live(), {}));
+    await stores.read.close();
   });
 
   it('lists by id what was synchronized after an instant, be it few or many', async () => {

@@ -11,7 +11,7 @@ import {
 import type { CommandOptions, Outcome, Target } from './commands.js';
 import type { LedgerView } from './ledger-view.js';
 import { refuse, type Problem, type Refusal } from './refusals.js';
-import { MAX_DATA_BYTES, MAX_SYNC_DATE_AHEAD_MS, jsonEqual, mergePatch, exceedsBytes, type JsonObject } from './values.js';
+import { MAX_DATA_BYTES, MAX_SYNC_DATE_AHEAD_MS, isTooLarge, jsonEqual, mergePatch, type JsonObject } from './values.js';
 
 export interface Circumstances {
   /** What the events will say was their time: ISO 8601, UTC, milliseconds. */
@@ -111,8 +111,7 @@ export function mergedData(
 }
 
 export function invalidData(view: LedgerView, data: JsonObject, circumstances: Circumstances): Refusal | undefined {
-  if (exceedsBytes(JSON.stringify(data), MAX_DATA_BYTES))
-    return refuse('INVALID_DATA', `data has at most ${MAX_DATA_BYTES} bytes as JSON`);
+  if (isTooLarge(data)) return refuse('INVALID_DATA', `data has at most ${MAX_DATA_BYTES} bytes as JSON`);
   const errors = circumstances.problemsOf(data, view.state.rules);
   return errors.length === 0 ? undefined : refuse('INVALID_DATA', "the data does not match the model's schema", { errors });
 }

@@ -74,6 +74,9 @@ describe('data', () => {
     ['one level too many in lists', { a: nestedInList(MAX_DATA_DEPTH) }],
     ['one byte too many', ofBytes(MAX_DATA_BYTES + 1)],
     ['bytes, not characters, too many', { text: 'é'.repeat(MAX_DATA_BYTES / 2) }],
+    ['too many short members', Object.fromEntries(Array.from({ length: 8_000 }, (_, index) => [`k${index}`, null]))],
+    ['too many long numbers', { numbers: Array<number>(3_000).fill(-1.2345678901234567e-300) }],
+    ['too many empty lists', { lists: Array<unknown>(25_000).fill([]) }],
     ['an escape that makes it too long', { text: '\n'.repeat(MAX_DATA_BYTES / 2) }],
   ];
   it.each(refused)('refuses %s', (_, data) => expect(parseData(data)).toEqual({ problem: expect.any(String) }));

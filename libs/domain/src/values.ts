@@ -88,9 +88,12 @@ export function parseData(value: unknown): Parsed<JsonObject> {
   const problem = problemOfJson(value, 1);
   if (problem !== undefined) return { problem };
   const data = value as JsonObject;
-  if (mostBytesOf(data) > MAX_DATA_BYTES && exceedsBytes(JSON.stringify(data), MAX_DATA_BYTES))
-    return { problem: `data has at most ${MAX_DATA_BYTES} bytes as JSON` };
-  return { value: data };
+  return isTooLarge(data) ? { problem: `data has at most ${MAX_DATA_BYTES} bytes as JSON` } : { value: data };
+}
+
+/** Whether data has more bytes as JSON than it may have. */
+export function isTooLarge(data: JsonObject): boolean {
+  return mostBytesOf(data) > MAX_DATA_BYTES && exceedsBytes(JSON.stringify(data), MAX_DATA_BYTES);
 }
 
 /** What a character of a string, and what a number or anything else that is short, has at most in JSON. */
@@ -101,8 +104,8 @@ function mostBytesOf(value: JsonValue): number {
   if (typeof value === 'string') return MOST_BYTES_OF_CHARACTER * value.length + MOST_BYTES_OF_SHORT;
   if (typeof value !== 'object' || value === null) return MOST_BYTES_OF_SHORT;
   let bytes = MOST_BYTES_OF_SHORT;
-  for (const [key, child] of Object.entries(value))
-    bytes += MOST_BYTES_OF_CHARACTER * key.length + MOST_BYTES_OF_SHORT + mostBytesOf(child);
+  for (const key of Object.keys(value))
+    bytes += MOST_BYTES_OF_CHARACTER * key.length + MOST_BYTES_OF_SHORT + mostBytesOf(value[key as never]);
   return bytes;
 }
 
@@ -112,8 +115,8 @@ function problemOfJson(value: unknown, depth: number): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'data has only finite numbers';
   if (typeof value !== 'object' || !isPlain(value)) return 'data is JSON';
   if (depth > MAX_DATA_DEPTH) return `data is nested at most ${MAX_DATA_DEPTH} deep`;
-  for (const [key, child] of Object.entries(value)) {
-    const problem = (Array.isArray(value) ? undefined : problemOfKey(key)) ?? problemOfJson(child, depth + 1);
+  for (const key of Object.keys(value)) {
+    const problem = (Array.isArray(value) ? undefined : problemOfKey(key)) ?? problemOfJson(value[key as never], depth + 1);
     if (problem !== undefined) return problem;
   }
   return undefined;
@@ -133,7 +136,8 @@ function problemOfKey(key: string): string | undefined {
 /** JSON merge patch (RFC 7396): `null` takes a member away, an object is merged, anything else replaces. */
 export function mergePatch(target: JsonValue | undefined, patch: JsonObject): JsonObject {
   const merged: JsonObject = isObject(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
+  for (const key of Object.keys(patch)) {
+    const value = patch[key] as JsonValue;
     if (value === null) delete merged[key];
     else merged[key] = isObject(value) ? mergePatch(merged[key], value) : value;
   }

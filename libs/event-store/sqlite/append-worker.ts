@@ -8,6 +8,9 @@ import type { AppendWorkerData, AppendWorkerReply, AppendWorkerRequest } from '.
 const MAX_GROUP_APPENDS = 64;
 const MAX_GROUP_BYTES = 4 * 1_024 * 1_024;
 
+/** Appends change the ends of their streams, and nothing else. */
+const CACHE_KIB = 4_096;
+
 type AppendRequest = Extract<AppendWorkerRequest, { kind: 'append' }>;
 
 /** The thread that writes events: a flush to the disk blocks nothing but this. */
@@ -87,7 +90,7 @@ class AppendWorker {
 function start(port: MessagePort, { file }: AppendWorkerData): void {
   let db: SqliteDatabase;
   try {
-    db = openDatabase(file);
+    db = openDatabase(file, { cacheKiB: CACHE_KIB });
   } catch (error) {
     port.postMessage({ kind: 'unusable', message: messageOf(error) } satisfies AppendWorkerReply);
     port.close();

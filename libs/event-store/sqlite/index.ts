@@ -12,6 +12,9 @@ import { WorkerAppender } from './worker-appender.js';
 
 export { LEDGER_FILE } from './schema.js';
 
+/** Who reads everything once, in the order in which it was written, never comes back to a page. */
+const READING_CACHE_KIB = 2_048;
+
 export interface SqliteEventStoreOptions {
   /** The data folder, or `:memory:` for a store that is gone when it is closed. */
   folder: string;
@@ -53,7 +56,7 @@ function openInMemory({ clock = Date.now }: SqliteEventStoreOptions): EventStore
 function openForReading({ folder, clock = Date.now }: SqliteEventStoreOptions): EventStore {
   const file = join(folder, LEDGER_FILE);
   if (!existsSync(file)) throw new EventStoreError('UNAVAILABLE', `There is no ledger in ${folder}`);
-  const db = openDatabase(file, { readOnly: true });
+  const db = openDatabase(file, { readOnly: true, cacheKiB: READING_CACHE_KIB });
   try {
     requireSchema(db, EVENTS_SCHEMA);
   } catch (error) {

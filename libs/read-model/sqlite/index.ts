@@ -17,7 +17,7 @@ export interface SqliteReadModelOptions {
   cacheKiB?: number;
 }
 
-const DEFAULT_CACHE_KIB = 32_768;
+const DEFAULT_CACHE_KIB = 24_576;
 /** Pages that change often, and in bulk nearly all do, are written back once for many commits. */
 const PAGES_BETWEEN_CHECKPOINTS = 16_000;
 

@@ -74,6 +74,23 @@ describe('data', () => {
     ['one level too many in lists', { a: nestedInList(MAX_DATA_DEPTH) }],
     ['one byte too many', ofBytes(MAX_DATA_BYTES + 1)],
     ['bytes, not characters, too many', { text: 'é'.repeat(MAX_DATA_BYTES / 2) }],
+    ['characters that are six each in JSON', { text: '\u0001'.repeat(11_000) }],
+    ['a key of characters that are six each', { ['\u0001'.repeat(11_000)]: 1 }],
+    ['a list with holes', { a: Array(2) }],
+    ['a list that is nearly nothing but holes', { a: Object.assign([], { length: 1e8 }) }],
+    ['a list with members that have names', { a: Object.assign([1], { b: 2 }) }],
+    ['a list with an item that is not enumerable', { a: Object.defineProperty([1], 0, { enumerable: false }) }],
+    [
+      'a list that says itself what it is',
+      {
+        a: new (class extends Array {
+          toJSON() {
+            return 1;
+          }
+        })(),
+      },
+    ],
+    ['an object that says itself what it is', Object.create(Object.assign(Object.create(null), { toJSON: () => 1 }))],
     ['too many short members', Object.fromEntries(Array.from({ length: 8_000 }, (_, index) => [`k${index}`, null]))],
     ['too many long numbers', { numbers: Array<number>(3_000).fill(-Math.PI * 1e-300) }],
     ['too many empty lists', { lists: Array<unknown>(25_000).fill([]) }],

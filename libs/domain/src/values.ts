@@ -104,8 +104,8 @@ function mostBytesOf(value: JsonValue): number {
   if (typeof value === 'string') return MOST_BYTES_OF_CHARACTER * value.length + MOST_BYTES_OF_SHORT;
   if (typeof value !== 'object' || value === null) return MOST_BYTES_OF_SHORT;
   let bytes = MOST_BYTES_OF_SHORT;
-  for (const key of Object.keys(value))
-    bytes += MOST_BYTES_OF_CHARACTER * key.length + MOST_BYTES_OF_SHORT + mostBytesOf(value[key as never]);
+  if (Array.isArray(value)) for (const item of value) bytes += MOST_BYTES_OF_SHORT + mostBytesOf(item);
+  else for (const key of Object.keys(value)) bytes += mostBytesOf(key) + mostBytesOf(value[key] as JsonValue);
   return bytes;
 }
 
@@ -115,15 +115,29 @@ function problemOfJson(value: unknown, depth: number): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'data has only finite numbers';
   if (typeof value !== 'object' || !isPlain(value)) return 'data is JSON';
   if (depth > MAX_DATA_DEPTH) return `data is nested at most ${MAX_DATA_DEPTH} deep`;
-  for (const key of Object.keys(value)) {
-    const problem = (Array.isArray(value) ? undefined : problemOfKey(key)) ?? problemOfJson(value[key as never], depth + 1);
+  return Array.isArray(value) ? problemOfItems(value, depth) : problemOfMembers(value as Record<string, unknown>, depth);
+}
+
+/** Every item, as JSON has them: what is missing in between is none. */
+function problemOfItems(items: readonly unknown[], depth: number): string | undefined {
+  for (const item of items) {
+    const problem = problemOfJson(item, depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  return Object.keys(items).length === items.length ? undefined : 'data is JSON';
+}
+
+function problemOfMembers(members: Record<string, unknown>, depth: number): string | undefined {
+  for (const key of Object.keys(members)) {
+    const problem = problemOfKey(key) ?? problemOfJson(members[key], depth + 1);
     if (problem !== undefined) return problem;
   }
   return undefined;
 }
 
-/** Whatever is an instance of a class (a date, a map) would be stored as something else than it was. */
+/** Whatever is an instance of a class (a date, a map), or says itself what it is as JSON, would be stored as something else than it was. */
 function isPlain(value: object): boolean {
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return Array.isArray(value) || prototype === null || Object.getPrototypeOf(prototype) === null;
 }

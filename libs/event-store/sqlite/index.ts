@@ -12,7 +12,7 @@ import { WorkerAppender } from './worker-appender.js';
 
 export { LEDGER_FILE } from './schema.js';
 
-/** Who reads everything once, in the order in which it was written, never comes back to a page. */
+/** The projection reads everything once, in the order in which it was written: it never comes back to a page. */
 const READING_CACHE_KIB = 2_048;
 
 export interface SqliteEventStoreOptions {

@@ -44,7 +44,7 @@ export class BatchWriter {
       else numbers.set(write.update.id, this.writeBinding(ledger, batch, write, stored.get(write.update.id), fields));
     }
     for (let start = 0; start < created.length; start += NEW_BINDINGS_AT_ONCE)
-      this.writeCreated(ledger, batch, created.slice(start, start + NEW_BINDINGS_AT_ONCE), fields, numbers);
+      this.writeCreated(ledger, batch, created.slice(start, start + NEW_BINDINGS_AT_ONCE), fields);
     for (const row of batch.history) this.writeHistory(ledger, batch, row, numbers.get(row.bindingId));
     fields.add(indexes);
   }
@@ -88,31 +88,21 @@ export class BatchWriter {
     return stored[13];
   }
 
-  /** Writes bindings as they were created, many with one statement. */
-  private writeCreated(
-    ledger: number,
-    batch: LedgerBatch,
-    writes: readonly BindingWrite[],
-    fields: FieldIndex,
-    numbers: Map<string, number>,
-  ): void {
+  /** Writes bindings as they were created, many with one statement. Nothing more of the batch is of them, so nobody needs their numbers. */
+  private writeCreated(ledger: number, batch: LedgerBatch, writes: readonly BindingWrite[], fields: FieldIndex): void {
     if (writes.length < NEW_BINDINGS_AT_ONCE) {
-      for (const write of writes) numbers.set(write.update.id, this.writeBinding(ledger, batch, write, undefined, fields));
+      for (const write of writes) this.writeBinding(ledger, batch, write, undefined, fields);
       return;
     }
     const rows = writes.map(({ update }) => updatedRow(undefined, update));
     const values: SqlValue[] = [];
     for (const row of rows) this.addNewRow(values, ledger, row);
-    const { changes, lastInsertRowid } = this.statements.insertNewBindings.run(...values);
-    // Numbers follow on each other.
-    const firstNumber = Number(lastInsertRowid) - Number(changes) + 1;
-    const isNew = (stored: StoredRow | undefined) => changes > 0 && stored !== undefined && stored[13] >= firstNumber;
+    const all = Number(this.statements.insertNewBindings.run(...values).changes) === rows.length;
     for (const [index, row] of rows.entries()) {
-      const stored = changes === rows.length ? undefined : this.storedByIds(ledger, [row[0]])[0];
-      if (changes === rows.length || isNew(stored)) {
-        fields.replace(undefined, row);
-        numbers.set(row[0], stored?.[13] ?? firstNumber + index);
-      } else numbers.set(row[0], this.writeBinding(ledger, batch, writes[index] as BindingWrite, stored, fields));
+      const stored = all ? row : this.storedByIds(ledger, [row[0]])[0];
+      if (stored === undefined) this.writeBinding(ledger, batch, writes[index] as BindingWrite, undefined, fields);
+      // One that was there before may be newer.
+      else if (stored[7] === row[7]) fields.replace(undefined, row);
     }
   }
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { isBindingEvent } from '#domain';
 import { migrate, openDatabase, setPragma } from '#sqlite';
 import { AppliedLedger, secondsAfterStart } from '../../../test/support/read-model/applied-ledger.js';
 import { editRows } from '../../../test/support/read-model/edited-rows.js';
@@ -98,10 +99,44 @@ describe('the SQLite read model', () => {
       expect((await stores.read.list(ledger.name, filter, 100)).items).toEqual(expectedList(ledger.live(), filter));
     }
     expect((await stores.read.list(ledger.name, {}, 100)).items).toEqual(expectedList(ledger.live(), {}));
+    // Now all of them are there.
+    editRows(folder, (run) => run('UPDATE ledgers SET checkpoint = ?', asCreated.after));
+    expect(await stores.write.apply(asCreated)).toBe('applied');
+    expect((await stores.read.list(ledger.name, {}, 100)).items).toEqual(expectedList(ledger.live(), {}));
     // A listing looks at the bindings, too: rows of what they were before do not show there.
     const db = openDatabase(join(folder, READ_MODEL_FILE), { readOnly: true });
     expect(db.prepare('SELECT count(*) AS count FROM binding_fields').get()).toEqual({ count: 40 });
     db.close();
+    await stores.close();
+  });
+
+  it('inserts what is new one by one and together, with the history of what was changed meanwhile', async () => {
+    const stores = alone(await openSqliteReadModel({ memory: true }));
+    const ledger = await AppliedLedger.open(stores);
+    for (let number = 0; number < 50; number += 1) {
+      const { id } = ledger.bind(`r${number}`, `e${number}`);
+      if (number % 3 === 0) ledger.do({ op: 'changeData', bindingId: id, data: { number } });
+    }
+    await ledger.apply();
+    for (const { id } of ledger.live()) {
+      const revisions = ledger.events.flatMap(({ event, stamp }) =>
+        isBindingEvent(event) && event.data.bindingId === id ? [stamp.revision] : [],
+      );
+      expect((await stores.read.history(ledger.name, { bindingId: id }, -1, 10)).revisions).toEqual(revisions);
+    }
+    await stores.close();
+  });
+
+  it('says what is wrong with one of many bindings that are created together', async () => {
+    const stores = alone(await openSqliteReadModel({ memory: true }));
+    const ledger = await AppliedLedger.open(stores);
+    await ledger.apply();
+    for (let number = 0; number < 16; number += 1) ledger.bind(`r${number}`, `e${number}`);
+    const batch = ledger.takeBatch();
+    const [write] = batch.bindings as [BindingWrite];
+    const wrong = { ...write, update: { ...write.update, recordId: null as unknown as string } };
+    await expect(stores.write.apply({ ...batch, bindings: [...batch.bindings.slice(1), wrong] })).rejects.toThrow('NOT NULL');
+    expect((await stores.read.list(ledger.name, {}, 100)).items).toEqual([]);
     await stores.close();
   });
 

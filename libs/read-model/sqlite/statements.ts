@@ -134,7 +134,8 @@ export const STATEMENTS = {
   // The same for a binding as it was created, which most are when they come: a quarter less to hand over.
   insertNewBinding: sql(`INSERT ${NEW_BINDING} VALUES ${NEW_ROW} ON CONFLICT DO NOTHING`),
   // And for several of them, since a call costs as much as half a row. `OR IGNORE`, because whatever else a constraint does to one of several
-  // rows needs the pages before it kept aside, which costs more than is saved. What is null and must not be is ignored, too.
+  // rows needs the pages before it kept aside, which costs more than is saved. A row with a null that must not be is left out, too:
+  // then the statement above says what is wrong with it.
   insertNewBindings: sql(
     `INSERT OR IGNORE ${NEW_BINDING} VALUES ${Array<string>(NEW_BINDINGS_AT_ONCE).fill(NEW_ROW).join(', ')}`,
   ),

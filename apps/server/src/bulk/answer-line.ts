@@ -10,12 +10,17 @@ export type CommandOutcome = LocatedResult | Refusal;
 export function answerLine(line: number, result: CommandOutcome): string {
   if (isRefusal(result)) return `{"line":${line},"error":${JSON.stringify(lineErrorOf(result))}}\n`;
   const { binding } = result;
-  if (binding === null || binding.state === 'unbound' || NAMES_OTHERS.some((name) => result[name] !== undefined))
-    return `{"line":${line},${JSON.stringify(result).slice(1)}\n`;
+  const plain = binding !== null && isAsExpected(result, MEMBERS_OF_ANSWER) && isAsExpected(binding, MEMBERS_OF_LIVE_BINDING);
+  if (!plain) return `{"line":${line},${JSON.stringify(result).slice(1)}\n`;
   return `{"line":${line},"outcome":"${result.outcome}","binding":${textOf(binding)},"revision":${result.revision}}\n`;
 }
 
-const NAMES_OTHERS = ['bindings', 'displaced'] as const satisfies (keyof Extract<LocatedResult, { outcome: string }>)[];
+/** Those that are written here. What has more of them, such as a binding that was unbound, is left to the platform. */
+const [MEMBERS_OF_ANSWER, MEMBERS_OF_LIVE_BINDING] = [3, 13];
+
+function isAsExpected(value: object, members: number): boolean {
+  return Object.keys(value).length === members;
+}
 
 /**
  * A live binding as JSON, its members in their order. A million of them are answered in a row, and this takes half as long as the

@@ -2,7 +2,7 @@ import { ledgerKey, type IdempotencyRecord } from '#domain';
 import { transaction, type SqliteDatabase, type SqlValue } from '#sqlite';
 import type { ApplyResult, BindingWrite, HistoryRow, LedgerBatch } from '../src/port.js';
 import { isLiveRow, updatedRow, type BindingRow } from './codec.js';
-import type { ExternalHash } from './external-hash.js';
+import type { ExternalHashes } from './external-hash.js';
 import { FieldIndex } from './field-index.js';
 import type { SqliteGenerations } from './generations.js';
 import { bitsOf } from './history.js';
@@ -17,7 +17,7 @@ export class BatchWriter {
     private readonly db: SqliteDatabase,
     private readonly statements: Statements,
     private readonly generations: SqliteGenerations,
-    private readonly externalHash: ExternalHash,
+    private readonly externalHashes: ExternalHashes,
   ) {}
 
   apply(batch: LedgerBatch): ApplyResult {
@@ -112,13 +112,26 @@ export class BatchWriter {
     const { changes, lastInsertRowid } =
       row[6] === 1 && row[7] === createdRevision
         ? insertNewBinding.run(...this.addNewRow([], ledger, row))
-        : insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, createdRevision, this.hashOf(row[2]), ...row);
+        : insertBinding.run(ledger, isLiveRow(row) ? 0 : 1, createdRevision, this.hashOf(row[2], row[7]), ...row);
     return changes === 0 ? undefined : Number(lastInsertRowid);
   }
 
   /** Adds what the statements for bindings as they were created take. */
   private addNewRow(values: SqlValue[], ledger: number, row: BindingRow): SqlValue[] {
-    values.push(ledger, row[7], this.hashOf(row[2]), row[0], row[1], row[2], row[3], row[4], row[5], row[7], row[8], row[9]);
+    values.push(
+      ledger,
+      row[7],
+      this.hashOf(row[2], row[7]),
+      row[0],
+      row[1],
+      row[2],
+      row[3],
+      row[4],
+      row[5],
+      row[7],
+      row[8],
+      row[9],
+    );
     return values;
   }
 
@@ -134,7 +147,7 @@ export class BatchWriter {
     const [, recordId, externalId, syncDate, data, state, version, revision, , updatedAt] = row;
     if (recordId !== stored[1] || externalId !== stored[2] || state !== stored[5]) {
       const columns = row.slice(1) as (string | number | null)[];
-      this.statements.updateBinding.run(isLiveRow(row) ? 0 : 1, this.hashOf(externalId), ...columns, number);
+      this.statements.updateBinding.run(isLiveRow(row) ? 0 : 1, this.hashOf(externalId, revision), ...columns, number);
     } else if (syncDate !== stored[3]) {
       this.statements.syncBinding.run(syncDate, data, version, revision, updatedAt, number);
     } else {
@@ -142,8 +155,8 @@ export class BatchWriter {
     }
   }
 
-  private hashOf(externalId: string | null): number | null {
-    return externalId === null ? null : this.externalHash(externalId);
+  private hashOf(externalId: string | null, revision: number): number | null {
+    return externalId === null ? null : this.externalHashes.of(externalId, revision);
   }
 
   private remember(ledger: number, { scopedKey, request, answer, at }: IdempotencyRecord): void {

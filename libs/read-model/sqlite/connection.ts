@@ -10,7 +10,7 @@ import {
 } from '../src/port.js';
 import { BatchWriter } from './batch-writer.js';
 import { toReadModelError } from './errors.js';
-import { externalHash, type ExternalHash } from './external-hash.js';
+import { ExternalHashes } from './external-hash.js';
 import { SqliteGenerations } from './generations.js';
 import { KnownNumbers } from './known-numbers.js';
 import { prepareStatements, type Statements } from './statements.js';
@@ -21,7 +21,7 @@ export const POSITION = 'position';
 export class SqliteConnection implements RebuildableReadModel {
   protected readonly statements: Statements;
   protected readonly current: KnownNumbers;
-  protected readonly externalHash: ExternalHash;
+  protected readonly externalHashes: ExternalHashes;
   private readonly writer: BatchWriter;
   private readonly generations: SqliteGenerations;
   private closed = false;
@@ -30,8 +30,8 @@ export class SqliteConnection implements RebuildableReadModel {
     this.statements = prepareStatements(db);
     this.generations = new SqliteGenerations(db, this.statements);
     this.current = new KnownNumbers(this.statements);
-    this.externalHash = externalHash(this.statements);
-    this.writer = new BatchWriter(db, this.statements, this.generations, this.externalHash);
+    this.externalHashes = new ExternalHashes(this.statements);
+    this.writer = new BatchWriter(db, this.statements, this.generations, this.externalHashes);
   }
 
   async openLedger(ledger: LedgerName): Promise<OpenedLedger> {

@@ -8,7 +8,7 @@ import {
   type KeyOfHolders,
   type KnownBinding,
 } from '../src/history.js';
-import type { ExternalHash } from './external-hash.js';
+import type { ExternalHashes } from './external-hash.js';
 import type { Statements } from './statements.js';
 
 export type KnownRow = [number: number, createdRevision: number, revision: number];
@@ -25,7 +25,7 @@ export class SqliteHistorySource implements HistorySource<number> {
   constructor(
     private readonly statements: Statements,
     private readonly ledger: number,
-    private readonly externalHash: ExternalHash,
+    private readonly externalHashes: ExternalHashes,
     private readonly run: <T>(work: () => T) => T,
   ) {}
 
@@ -50,8 +50,12 @@ export class SqliteHistorySource implements HistorySource<number> {
     return this.known(() =>
       'recordId' in key
         ? liveKnownByRecord.all(key.recordId, this.ledger)
-        : liveKnownByExternalId.all(this.externalHash(key.externalId), this.ledger, key.externalId),
+        : liveKnownByExternalId.all(this.hashesOf(key.externalId), this.ledger, key.externalId),
     );
+  }
+
+  private hashesOf(externalId: string): string {
+    return JSON.stringify(this.externalHashes.ofAny([externalId], this.ledger));
   }
 
   unbound(key: KeyOfHolders, after: number, limit: number): Promise<KnownBinding<number>[]> {

@@ -2,7 +2,7 @@ import type { SqlValue, SqliteStatement } from '#sqlite';
 import { orderOf, type Place } from '../src/filter.js';
 import type { BindingFilter } from '../src/port.js';
 import type { BindingRow } from './codec.js';
-import type { ExternalHash } from './external-hash.js';
+import type { ExternalHashes } from './external-hash.js';
 import type { Statements } from './statements.js';
 
 /**
@@ -18,7 +18,7 @@ export type ListSource = (place: Place, limit: number) => BindingRow[];
 export class ListSources {
   constructor(
     private readonly statements: Statements,
-    private readonly externalHash: ExternalHash,
+    private readonly externalHashes: ExternalHashes,
   ) {}
 
   sourceOf(ledger: number, filter: BindingFilter): ListSource {
@@ -30,7 +30,8 @@ export class ListSources {
 
   private ofOneKey(ledger: number, unbound: number, { externalId, recordId, ...rest }: BindingFilter): ListSource | undefined {
     const { statements } = this;
-    const key = externalId === undefined ? [recordId] : [this.externalHash(externalId), externalId];
+    const key =
+      externalId === undefined ? [recordId] : [JSON.stringify(this.externalHashes.ofAny([externalId], ledger)), externalId];
     if (key[0] === undefined) return undefined;
     const by = externalId === undefined ? ('listRecord' as const) : ('listExternalId' as const);
     switch (orderOf(rest)) {

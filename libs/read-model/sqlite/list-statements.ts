@@ -3,7 +3,7 @@
  * planner without statistics takes one of a whole ledger for as good as one of a single record.
  */
 import { BINDING_COLUMNS_OF_B, BINDING_TEXT_OF_B, type BindingRow, type BindingTextRow } from './codec.js';
-import { sql, type Sql } from './sql.js';
+import { ONE_OF, sql, type Sql } from './sql.js';
 
 const AFTER_ID = { after: 'b.id > ?', by: 'b.id' };
 const AFTER_SYNC_DATE = { after: '(b.sync_date, b.id) > (?, ?)', by: 'b.sync_date, b.id' };
@@ -17,7 +17,7 @@ function list(index: string, where: string, { after, by }: typeof AFTER_ID): Sql
 }
 
 const RECORD = 'b.unbound = ? AND b.record_id = ?';
-const EXTERNAL_ID = 'b.unbound = ? AND b.external_hash = ? AND b.external_id = ?';
+const EXTERNAL_ID = `b.unbound = ? AND b.external_hash ${ONE_OF} AND b.external_id = ?`;
 
 export const LIST_STATEMENTS = {
   // Few bindings have the same record or external id, so these may be sorted in any order.

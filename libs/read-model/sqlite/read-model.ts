@@ -37,7 +37,7 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
 
   constructor(db: SqliteDatabase) {
     super(db);
-    this.sources = new ListSources(this.statements, this.externalHash);
+    this.sources = new ListSources(this.statements, this.externalHashes);
   }
 
   // ── For the projector ──
@@ -121,7 +121,8 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
 
   async findByExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined> {
     return this.look(ledger, undefined, (number) => {
-      const row = this.statements.liveByExternalId.get(this.externalHash(externalId), number, externalId);
+      const hashes = JSON.stringify(this.externalHashes.ofAny([externalId], number));
+      const row = this.statements.liveByExternalId.get(hashes, number, externalId);
       return row === undefined ? undefined : bindingOf(row);
     });
   }
@@ -234,7 +235,7 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
 
   private liveByExternalIds(externalIds: readonly string[], ledger: number): BindingRow[] {
     const wanted = new Set(externalIds);
-    const rows = allOf(this.statements.liveByExternalHashes, [...wanted].map(this.externalHash), ledger);
+    const rows = allOf(this.statements.liveByExternalHashes, this.externalHashes.ofAny(wanted, ledger), ledger);
     return rows.filter(([, , externalId]) => wanted.has(externalId as string));
   }
 
@@ -245,7 +246,7 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
   ): Promise<{ found: T[]; upTo: number }> {
     const run = <R>(work: () => R) => this.run(work);
     return this.current.search<{ found: T[]; upTo: number }>(ledger, { found: [], upTo: -1 }, run, (number) =>
-      new SqliteHistorySource(this.statements, number, this.externalHash, run).answer(key, ask),
+      new SqliteHistorySource(this.statements, number, this.externalHashes, run).answer(key, ask),
     );
   }
 }

@@ -142,5 +142,12 @@ export const READ_MODEL_SCHEMA: Schema = {
      CREATE INDEX bindings_by_external_hash ON bindings (ledger, external_hash, unbound) WHERE external_hash IS NOT NULL;
      CREATE INDEX bindings_by_record ON bindings (ledger, record_id, unbound);
      INSERT INTO facts (name, value) VALUES ('${KEY_SEED}', abs(random() % 4294967296));`,
+    // The hashes of external ids begin with a period, so that those that come together lie together.
+    `DELETE FROM facts WHERE name <> '${KEY_SEED}';
+     DELETE FROM ledgers;
+     DELETE FROM bindings;
+     DELETE FROM binding_fields;
+     DELETE FROM idempotency;
+     DELETE FROM history;`,
   ],
 };

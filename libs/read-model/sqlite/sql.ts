@@ -5,6 +5,9 @@ export interface Sql<Row extends unknown[]> {
   row?: Row;
 }
 
+/** A list of values, as JSON. */
+export const ONE_OF = 'IN (SELECT k.value FROM json_each(?) k)';
+
 export function sql<Row extends unknown[] = []>(text: string): Sql<Row> {
   return { text };
 }

@@ -5,7 +5,7 @@ import type { KnownRow } from './history.js';
 import { GENERATION_STATEMENTS } from './generation-statements.js';
 import { LIST_STATEMENTS } from './list-statements.js';
 import type { CatalogRow, IdempotencyRow, LedgerRow, Role } from './documents.js';
-import { sql, type Sql } from './sql.js';
+import { ONE_OF, sql, type Sql } from './sql.js';
 
 const LEDGER_COLUMNS = 'name, backend, model, generation, checkpoint, hash, at, state';
 const CURRENT = `role = 'current'`;
@@ -52,7 +52,7 @@ export const STATEMENTS = {
   // ── Bindings, read ──
   liveByExternalId: sql<BindingRow>(
     `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_external_hash
-     WHERE external_hash = ? AND ledger = ? AND unbound = 0 AND external_id = ?`,
+     WHERE external_hash ${ONE_OF} AND ledger = ? AND unbound = 0 AND external_id = ?`,
   ),
   // Of all that have one of the hashes: whoever asks picks those that he means.
   liveByExternalHashes: sql<BindingRow>(
@@ -89,7 +89,7 @@ export const STATEMENTS = {
   ),
   liveKnownByExternalId: sql<KnownRow>(
     `SELECT ${KNOWN} FROM bindings INDEXED BY bindings_by_external_hash
-     WHERE external_hash = ? AND ledger = ? AND unbound = 0 AND external_id = ?`,
+     WHERE external_hash ${ONE_OF} AND ledger = ? AND unbound = 0 AND external_id = ?`,
   ),
   unboundByRecord: sql<KnownRow>(
     `SELECT ${KNOWN} FROM bindings INDEXED BY unbound_by_record

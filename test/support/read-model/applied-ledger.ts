@@ -132,6 +132,13 @@ export class AppliedLedger {
     return { ...batch, state: this.view.state, bindings: [...writes.values()], history, idempotency: records };
   }
 
+  /** As if there had been events up to a revision that change no binding. */
+  async skipTo(revision: number): Promise<void> {
+    const result = await this.stores.write.apply({ ...this.takeBatch(), to: revision });
+    if (result !== 'applied') throw new Error(`a batch was ${result}`);
+    this.checkpoint = revision;
+  }
+
   async apply(): Promise<void> {
     const result: ApplyResult = await this.stores.write.apply(this.takeBatch());
     if (result !== 'applied') throw new Error(`a batch was ${result}`);

@@ -121,8 +121,12 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
 
   async findByExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined> {
     return this.look(ledger, undefined, (number) => {
-      const hashes = JSON.stringify(this.externalHashes.ofAny([externalId], number));
-      const row = this.statements.liveByExternalId.get(hashes, number, externalId);
+      const { liveByExternalId, liveByExternalIdInFirstPeriod } = this.statements;
+      const [hash = 0, ...more] = this.externalHashes.ofAny([externalId], number);
+      const row =
+        more.length === 0
+          ? liveByExternalIdInFirstPeriod.get(hash, number, externalId)
+          : liveByExternalId.get(JSON.stringify([hash, ...more]), number, externalId);
       return row === undefined ? undefined : bindingOf(row);
     });
   }

@@ -54,6 +54,11 @@ export const STATEMENTS = {
     `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_external_hash
      WHERE external_hash ${ONE_OF} AND ledger = ? AND unbound = 0 AND external_id = ?`,
   ),
+  // The same in a ledger of one period, without a list, which costs a lookup as much as the search.
+  liveByExternalIdInFirstPeriod: sql<BindingRow>(
+    `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_external_hash
+     WHERE external_hash = ? AND ledger = ? AND unbound = 0 AND external_id = ?`,
+  ),
   // Of all that have one of the hashes: whoever asks picks those that he means.
   liveByExternalHashes: sql<BindingRow>(
     `SELECT ${BINDING_COLUMNS_OF_B} FROM ${KEYS} INDEXED BY bindings_by_external_hash

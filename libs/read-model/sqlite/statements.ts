@@ -54,7 +54,7 @@ export const STATEMENTS = {
     `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_external_hash
      WHERE external_hash ${ONE_OF} AND ledger = ? AND unbound = 0 AND external_id = ?`,
   ),
-  // The same in a ledger of one period, without a list, which costs a lookup as much as the search.
+  // The same in a ledger of one period, without a list to be walked.
   liveByExternalIdInFirstPeriod: sql<BindingRow>(
     `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_external_hash
      WHERE external_hash = ? AND ledger = ? AND unbound = 0 AND external_id = ?`,

@@ -7,7 +7,6 @@ import { NoAppender, ThreadAppender, type Appender } from './appender.js';
 import { ChangeSignal } from './change-signal.js';
 import { EVENTS_SCHEMA, LEDGER_FILE } from './schema.js';
 import { SqliteEventStore } from './sqlite-event-store.js';
-import { LARGE_BATCHES, SMALL_BATCHES } from './subscription.js';
 import { WorkerAppender } from './worker-appender.js';
 
 export { LEDGER_FILE } from './schema.js';
@@ -18,7 +17,7 @@ const READING_CACHE_KIB = 2_048;
 export interface SqliteEventStoreOptions {
   /** The data folder, or `:memory:` for a store that is gone when it is closed. */
   folder: string;
-  /** Follows what another thread or process writes, in large batches. Takes no lock and starts no thread; appends are refused. */
+  /** Follows what another thread or process writes. Takes no lock and starts no thread; appends are refused. */
   readOnly?: boolean;
   /**
    * `worker` (the default for a folder): flushes to the disk never block the calling thread. `thread`: each append blocks
@@ -50,7 +49,7 @@ function openInMemory({ clock = Date.now }: SqliteEventStoreOptions): EventStore
   const db = openDatabase(MEMORY);
   migrate(db, EVENTS_SCHEMA);
   const appender = new ThreadAppender(db, () => changes.announce());
-  return new SqliteEventStore({ db, appender, changes, clock, batchSize: SMALL_BATCHES, release: () => undefined });
+  return new SqliteEventStore({ db, appender, changes, clock, release: () => undefined });
 }
 
 function openForReading({ folder, clock = Date.now }: SqliteEventStoreOptions): EventStore {
@@ -65,7 +64,7 @@ function openForReading({ folder, clock = Date.now }: SqliteEventStoreOptions): 
   }
   const appender = new NoAppender();
   const changes = new ChangeSignal(realpathSync(file));
-  return new SqliteEventStore({ db, appender, changes, clock, batchSize: LARGE_BATCHES, release: () => undefined });
+  return new SqliteEventStore({ db, appender, changes, clock, release: () => undefined });
 }
 
 async function openFolder(options: SqliteEventStoreOptions): Promise<EventStore> {
@@ -79,7 +78,7 @@ async function openFolder(options: SqliteEventStoreOptions): Promise<EventStore>
     const file = realpathSync(path);
     const changes = new ChangeSignal(file);
     const appender = await openAppender(options, db, file, changes);
-    return new SqliteEventStore({ db, appender, changes, clock, batchSize: SMALL_BATCHES, release: () => lock.release() });
+    return new SqliteEventStore({ db, appender, changes, clock, release: () => lock.release() });
   } catch (error) {
     db?.close();
     lock.release();

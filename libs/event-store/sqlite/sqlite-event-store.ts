@@ -22,7 +22,7 @@ import type { AppendAnswer } from './append-log.js';
 import type { Appender } from './appender.js';
 import type { ChangeSignal } from './change-signal.js';
 import { EventReader, formatPosition, formatTime, parsePosition } from './event-reader.js';
-import { cursorFor, follow, type BatchSize } from './subscription.js';
+import { cursorFor, follow } from './subscription.js';
 
 /** Reading is synchronous: after so many events, or bytes, the event loop has its turn before the page goes on. */
 const MAX_READ_EVENTS = 512;
@@ -33,8 +33,6 @@ export interface SqliteEventStoreParts {
   appender: Appender;
   changes: ChangeSignal;
   clock: () => number;
-  /** Of the batches that subscriptions hand on. */
-  batchSize: BatchSize;
   /** Called last when the store closes. */
   release: () => void;
 }
@@ -111,7 +109,7 @@ export class SqliteEventStore implements EventStore {
     signal.addEventListener('abort', end);
     this.#subscriptions.add(ended);
     try {
-      yield* follow(cursorFor(to, this.#reader, this.#parts.batchSize), this.#parts.changes, ended.signal);
+      yield* follow(cursorFor(to, this.#reader), this.#parts.changes, ended.signal);
     } catch (error) {
       throw unreadable(error);
     } finally {

@@ -3,16 +3,9 @@ import { START, type Position, type SubscribeTo, type SubscriptionBatch } from '
 import type { ChangeSignal } from './change-signal.js';
 import type { EventReader, Page } from './event-reader.js';
 
-/** At most this many events in one batch, and no more once it holds this many bytes. */
-export interface BatchSize {
-  events: number;
-  bytes: number;
-}
-
-/** Reading is synchronous: a batch is to be small where it holds others up. */
-export const SMALL_BATCHES: BatchSize = { events: 512, bytes: 1_048_576 };
-/** For a thread that does nothing but project: what is applied at once writes each page of an index once. */
-export const LARGE_BATCHES: BatchSize = { events: 8_192, bytes: 4_194_304 };
+/** At most so many events in one batch, and no more once it holds so many bytes: reading is synchronous, and holds others up. */
+const MAX_BATCH_EVENTS = 512;
+const MAX_BATCH_BYTES = 1_048_576;
 
 /** Where a subscription stands: reads on from there. `moved` is false when the read found nothing and went nowhere. */
 interface Cursor {
@@ -42,10 +35,8 @@ export async function* follow(
   }
 }
 
-export function cursorFor(to: SubscribeTo, reader: EventReader, size: BatchSize): Cursor {
-  return 'stream' in to
-    ? new StreamCursor(reader, size, to.stream, to.after)
-    : new StoreCursor(reader, size, to.streamPrefixes, to.after);
+export function cursorFor(to: SubscribeTo, reader: EventReader): Cursor {
+  return 'stream' in to ? new StreamCursor(reader, to.stream, to.after) : new StoreCursor(reader, to.streamPrefixes, to.after);
 }
 
 class StreamCursor implements Cursor {
@@ -53,14 +44,13 @@ class StreamCursor implements Cursor {
 
   constructor(
     private readonly reader: EventReader,
-    private readonly size: BatchSize,
     private readonly stream: string,
     private revision: number,
   ) {}
 
   next() {
-    const { events, bytes } = this.size;
-    const page = this.reader.ofStream(this.stream, false, this.revision, { limit: events, maxBytes: bytes });
+    const size = { limit: MAX_BATCH_EVENTS, maxBytes: MAX_BATCH_BYTES };
+    const page = this.reader.ofStream(this.stream, false, this.revision, size);
     const last = page.events.at(-1);
     if (last !== undefined) [this.revision, this.position] = [last.revision, last.position];
     return { ...page, moved: last !== undefined };
@@ -70,13 +60,12 @@ class StreamCursor implements Cursor {
 class StoreCursor implements Cursor {
   constructor(
     private readonly reader: EventReader,
-    private readonly size: BatchSize,
     private readonly prefixes: readonly string[],
     public position: Position,
   ) {}
 
   next() {
-    const page = this.reader.everything(this.position, this.prefixes, this.size.events, this.size.bytes);
+    const page = this.reader.everything(this.position, this.prefixes, MAX_BATCH_EVENTS, MAX_BATCH_BYTES);
     const moved = page.position !== this.position;
     this.position = page.position;
     return { ...page, moved };

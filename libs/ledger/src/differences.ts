@@ -3,7 +3,7 @@ import { ledgerKey, type Binding, type LedgerName } from '#domain';
 import type { EventStore } from '#event-store';
 import type { LedgerDocument, ReadModel } from '#read-model';
 import { readLedgerEvent } from './chain.js';
-import { foldBatch } from './projector.js';
+import { foldBatch } from './fold-batch.js';
 import type { StreamNames } from './streams.js';
 
 /** One thing that the read model says otherwise than the events. */

@@ -1,27 +1,9 @@
-import {
-  evolveLedgerBy,
-  idempotencyRecordOf,
-  isBindingEvent,
-  ledgerKey,
-  stampOf,
-  updateOf,
-  type IdempotencyRecord,
-  type LedgerName,
-  type RecordedLedgerEvent,
-} from '#domain';
+import { ledgerKey, type LedgerName } from '#domain';
 import { EventStoreError, type EventStore, type RecordedEvent } from '#event-store';
-import {
-  historyRowOf,
-  IDEMPOTENCY_KEPT_MS,
-  ReadModelError,
-  type BindingWrite,
-  type HistoryRow,
-  type LedgerBatch,
-  type LedgerDocument,
-  type ReadModel,
-} from '#read-model';
+import { IDEMPOTENCY_KEPT_MS, ReadModelError, type LedgerBatch, type ReadModel } from '#read-model';
 import { readLedgerEvent, UnknownEvent } from './chain.js';
-import { readAhead } from './read-ahead.js';
+import { foldBatch, type Progress } from './fold-batch.js';
+import { readAhead, type AheadBatch, type AheadOptions } from './read-ahead.js';
 import type { StreamNames } from './streams.js';
 
 export interface ProjectorTools {
@@ -49,15 +31,16 @@ export interface ProjectionTrouble {
   passing?: true;
 }
 
-/** Where a ledger stands: what its document says, as far as this projector knows. */
-type Progress = Pick<LedgerDocument, 'generation' | 'checkpoint' | 'state'>;
-
 /** A gap is read in pieces of so many events. */
 const GAP_EVENTS = 2_048;
 const MAX_KNOWN_LEDGERS = 10_000;
 const FORGET_EVERY_MS = 60_000;
 const FORGET_AT_MOST = 10_000;
 const MAX_RETRY_WAIT_MS = 2_000;
+/** Events of a ledger that are folded at a time, where several folds become one transaction: all that they are made of dies young. */
+const FOLDED_EVENTS = 512;
+/** Two for each page that a store reads at a time, and enough for many pages. */
+const TURNS_OF_SOURCE = 64;
 /** What passes by itself in a moment, such as a lock, is not worth telling. */
 const ATTEMPTS_BEFORE_STALLED = 3;
 
@@ -71,6 +54,14 @@ export class Projector {
   private readonly stoppedLedgers = new Map<string, ProjectionTrouble>();
   private forgetAt = 0;
   private stalledBecause: string | undefined;
+  /** Never more than one is under way, so that the saved position does not go back. */
+  private saving: Promise<void> = Promise.resolve();
+  /** How many ledgers the newest batch was of. */
+  private ledgers = 1;
+  /** What is applied, and not to be seen yet. */
+  private unannounced: Map<string, () => void> | undefined;
+  /** So many events more are applied batch by batch. */
+  private singly = 0;
 
   constructor(private readonly tools: ProjectorTools) {}
 
@@ -86,32 +77,75 @@ export class Projector {
   /** Runs until the signal aborts; what the stores cannot do now is tried again. */
   async run(signal: AbortSignal): Promise<void> {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
-      // Never more than one is under way, so that the saved position does not go back.
-      let saving: Promise<void> = Promise.resolve();
       try {
         const after = await this.tools.readModel.position();
         const followed = { streamPrefixes: this.tools.streams.followed(), after };
         const subscribe = (ended: AbortSignal) => this.tools.store.subscribe(followed, ended);
-        for await (const batch of readAhead(subscribe, signal, this.tools.maxEvents)) {
-          await this.project(batch.events);
-          await saving;
-          saving = this.save(batch.position);
-          // Where more is to come, the next is begun meanwhile.
-          if (batch.caughtUp) await saving;
+        const batches = readAhead(subscribe, signal, this.aheadOptions());
+        for await (const batch of batches) {
+          const events = await this.takeTogether(batch, batches);
           attempt = 0;
           this.stalledBecause = undefined;
           await this.forgetOldKeys();
-          await this.tools.rest?.(batch.events.length);
+          await this.tools.rest?.(events);
         }
-        await saving;
+        await this.saving;
       } catch (error) {
         if (error instanceof UnknownEvent) return this.tools.troubled?.({ stream: '', revision: -1, reason: error.message });
         if (!(error instanceof EventStoreError) && !(error instanceof ReadModelError)) throw error;
         if (attempt >= ATTEMPTS_BEFORE_STALLED) this.stalledBecause = error.message;
-        await saving.catch(() => undefined);
+        await this.saving.catch(() => undefined);
+        this.saving = Promise.resolve();
         if (!signal.aborted) await this.tools.sleep(Math.min(MAX_RETRY_WAIT_MS, 50 * 2 ** attempt));
       }
     }
+  }
+
+  private aheadOptions(): AheadOptions {
+    const { readModel, maxEvents } = this.tools;
+    if (readModel.together === undefined) return { maxEvents: () => maxEvents, turns: 0 };
+    return { maxEvents: () => Math.min(maxEvents, FOLDED_EVENTS * this.ledgers), turns: TURNS_OF_SOURCE };
+  }
+
+  /** Takes what is at hand, where the read model can do that in one transaction. Answers how many events it was. */
+  private async takeTogether(first: AheadBatch, following: AsyncIterator<AheadBatch, void>): Promise<number> {
+    const { readModel, maxEvents } = this.tools;
+    if (readModel.together === undefined || this.singly > 0) {
+      await this.take(first);
+      this.singly -= Math.min(this.singly, first.events.length);
+      return first.events.length;
+    }
+    try {
+      this.unannounced = new Map();
+      const taken = await readModel.together(async () => {
+        let events = 0;
+        for (let batch: AheadBatch | void = first; batch !== undefined;) {
+          await this.take(batch);
+          events += batch.events.length;
+          batch = batch.more && events < maxEvents ? (await following.next()).value : undefined;
+        }
+        await this.saving;
+        return events;
+      });
+      for (const announce of this.unannounced.values()) announce();
+      return taken;
+    } catch (error) {
+      // None of it is there, so what was known of the ledgers is not true any more; and what is wrong is wrong with one batch.
+      this.known.clear();
+      this.singly = maxEvents;
+      if (error instanceof EventStoreError || error instanceof ReadModelError) throw error;
+      throw new ReadModelError('UNAVAILABLE', 'several batches could not be applied together', { cause: error });
+    } finally {
+      this.unannounced = undefined;
+    }
+  }
+
+  private async take({ events, position, caughtUp }: AheadBatch): Promise<void> {
+    await this.project(events);
+    await this.saving;
+    this.saving = this.save(position);
+    // Where more is to come, the next is begun meanwhile.
+    if (caughtUp) await this.saving;
   }
 
   private save(position: string): Promise<void> {
@@ -135,6 +169,7 @@ export class Projector {
         else of.events.push(event);
       }
     }
+    this.ledgers = Math.max(1, byLedger.size);
     if (catalog.length > 0) await this.tools.projectCatalog(catalog);
     for (const of of byLedger.values()) await this.projectLedger(of.ledger, of.events);
   }
@@ -177,13 +212,22 @@ export class Projector {
       const batch = foldBatch(ledger, progress, recorded.map(readLedgerEvent));
       const result = await this.tools.readModel.apply(batch);
       if (result === 'superseded') return undefined;
-      this.tools.applied?.(ledger, batch.to, batch.at);
+      this.announce(ledger, batch);
       return { generation: progress.generation, checkpoint: batch.to, state: batch.state };
     } catch (error) {
       if (error instanceof UnknownEvent || error instanceof EventStoreError || error instanceof ReadModelError) throw error;
+      // Those that were applied with it have to be applied without it before it is said which one it is.
+      if (this.unannounced !== undefined) throw error;
       this.stop(ledger, progress.checkpoint + 1, error);
       return undefined;
     }
+  }
+
+  /** Says that a batch was applied, as soon as everybody sees it. */
+  private announce(ledger: LedgerName, { to, at }: LedgerBatch): void {
+    const announce = () => this.tools.applied?.(ledger, to, at);
+    if (this.unannounced === undefined) announce();
+    else this.unannounced.set(ledgerKey(ledger), announce);
   }
 
   /** An event that cannot be applied stops its own ledger only, visibly; it is never skipped. */
@@ -209,39 +253,4 @@ export class Projector {
     this.forgetAt = now + FORGET_EVERY_MS;
     await this.tools.readModel.forgetIdempotency(new Date(now - IDEMPOTENCY_KEPT_MS).toISOString(), FORGET_AT_MOST);
   }
-}
-
-/** Folds consecutive events of a ledger to one write per binding. Nothing is read for it: each event carries its identity. */
-export function foldBatch(ledger: LedgerName, progress: Progress, events: readonly RecordedLedgerEvent[]): LedgerBatch {
-  const writes = new Map<string, BindingWrite>();
-  const history: HistoryRow[] = [];
-  const idempotency: IdempotencyRecord[] = [];
-  for (const event of events) {
-    if (!isBindingEvent(event)) continue;
-    const stamp = stampOf(event);
-    const update = updateOf(event, stamp);
-    const write = writes.get(update.id);
-    const row = historyRowOf(event, event.revision);
-    if (write !== undefined) Object.assign(write.update, update);
-    else writes.set(update.id, row === undefined ? { createdRevision: event.revision, update } : { update });
-    if (row !== undefined) history.push(row);
-    const stored = event.metadata.idempotency;
-    if (stored !== undefined) idempotency.push(idempotencyRecordOf(event, stamp, event.metadata.actor, stored));
-  }
-  const last = events.at(-1);
-  if (last === undefined) throw new Error('broken invariant: a batch has at least one event');
-  const { hash, at } = last.metadata;
-  const { generation, checkpoint } = progress;
-  return {
-    ledger,
-    generation,
-    after: checkpoint,
-    to: last.revision,
-    hash,
-    at,
-    state: evolveLedgerBy(progress.state, events),
-    bindings: [...writes.values()],
-    history,
-    idempotency,
-  };
 }

@@ -20,7 +20,7 @@ it('reads on while a batch is worked on, and hands on together what came meanwhi
     for (given = 1; given <= 9; given += 1) yield batch(given * 2, given * 2 + 1);
   }
   const taken: number[][] = [];
-  for await (const each of readAhead(source, new AbortController().signal, 4)) {
+  for await (const each of readAhead(source, new AbortController().signal, { maxEvents: () => 4, turns: 0 })) {
     taken.push(revisionsOf(each));
     expect(each.position).toBe(String(taken.at(-1)?.at(-1)));
     await settled();
@@ -37,7 +37,7 @@ it('waits for nothing to make a batch larger', async () => {
     yield batch(1);
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
   }
-  const reader = readAhead(source, ending.signal, 100);
+  const reader = readAhead(source, ending.signal, { maxEvents: () => 100, turns: 0 });
   expect(revisionsOf((await reader.next()).value as SubscriptionBatch)).toEqual([1]);
   ending.abort();
   expect(await reader.next()).toEqual({ done: true, value: undefined });
@@ -51,7 +51,7 @@ it('throws an error of the subscription behind what came before it', async () =>
   }
   const taken: number[] = [];
   const reading = async (): Promise<void> => {
-    for await (const each of readAhead(source, new AbortController().signal, 100)) {
+    for await (const each of readAhead(source, new AbortController().signal, { maxEvents: () => 100, turns: 0 })) {
       taken.push(...revisionsOf(each));
       await settled();
     }
@@ -70,7 +70,8 @@ it('leaves at once when its reader does, though the store does not answer, and a
     await new Promise(() => undefined);
   }
   const reading = async (): Promise<void> => {
-    for await (const each of readAhead(source, new AbortController().signal, 100)) throw new Error(`at ${each.position}`);
+    for await (const each of readAhead(source, new AbortController().signal, { maxEvents: () => 100, turns: 0 }))
+      throw new Error(`at ${each.position}`);
   };
   await expect(reading()).rejects.toThrow('at 1');
   await settled();
@@ -89,7 +90,7 @@ it('joins no more than fits into memory', async () => {
     }
   }
   const sizes: number[] = [];
-  for await (const { events } of readAhead(source, new AbortController().signal, 100_000)) {
+  for await (const { events } of readAhead(source, new AbortController().signal, { maxEvents: () => 100_000, turns: 0 })) {
     sizes.push(events.length);
     for (let turns = 0; turns < 10; turns += 1) await settled();
   }

@@ -1,20 +1,36 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SubscriptionBatch } from '#event-store';
+
+export interface AheadBatch extends SubscriptionBatch {
+  /** The next one is at hand: whoever asks for it is not kept waiting, and hears of no error. */
+  more: boolean;
+}
+
+export interface AheadOptions {
+  /** About so many events are handed on together at most. Asked again and again. */
+  maxEvents: () => number;
+  /** A source that is behind has so many turns of the event loop to have the next batch ready: reading may be synchronous. */
+  turns: number;
+}
 
 /**
  * Reads a subscription on while what it gave before is being worked on, so that neither waits for the other, and hands on together
- * what has come meanwhile: about `maxEvents` events at most. Nothing is ever waited for to make a batch larger. An error of the
+ * what has come meanwhile. But for those turns nothing is waited for to make a batch larger. An error of the
  * subscription is thrown behind what it gave; it has to end by the signal, which is aborted when the reader leaves.
  */
 export async function* readAhead(
   subscribe: (signal: AbortSignal) => AsyncIterable<SubscriptionBatch>,
   signal: AbortSignal,
-  maxEvents: number,
-): AsyncGenerator<SubscriptionBatch, void, undefined> {
+  { maxEvents, turns }: AheadOptions,
+): AsyncGenerator<AheadBatch, void, undefined> {
   const leaving = new AbortController();
   const buffer = new Buffered(maxEvents);
   void buffer.fill(subscribe(AbortSignal.any([signal, leaving.signal])));
   try {
-    for (let batch = await buffer.take(); batch !== undefined; batch = await buffer.take()) yield batch;
+    for (let batch = await buffer.take(); batch !== undefined; batch = await buffer.take()) {
+      for (let turn = 0; turn < turns && !batch.caughtUp && !buffer.isReady; turn += 1) await nextTurn();
+      yield { ...batch, more: buffer.isHolding };
+    }
   } finally {
     // Not waited for: a store that does not answer must not keep the reader from trying again.
     leaving.abort();
@@ -35,7 +51,7 @@ class Buffered {
   private wakeReader: () => void = () => undefined;
   private wakeSource: () => void = () => undefined;
 
-  constructor(private readonly maxEvents: number) {}
+  constructor(private readonly maxEvents: () => number) {}
 
   /** Settles when the source has ended, or failed; never throws, that is the reader's to hear. */
   async fill(source: AsyncIterable<SubscriptionBatch>): Promise<void> {
@@ -44,7 +60,7 @@ class Buffered {
         this.held = this.held === undefined ? batch : together(this.held, batch);
         this.heldLength += lengthOf(batch);
         this.wakeReader();
-        if (this.isFull()) await new Promise<void>((resolve) => (this.wakeSource = resolve));
+        if (this.isFull) await new Promise<void>((resolve) => (this.wakeSource = resolve));
         if (this.left) break;
       }
       this.end = {};
@@ -72,9 +88,18 @@ class Buffered {
     this.wakeSource();
   }
 
-  private isFull(): boolean {
+  get isHolding(): boolean {
+    return this.held !== undefined;
+  }
+
+  /** Waiting makes it no larger. */
+  get isReady(): boolean {
+    return this.end !== undefined || this.held?.caughtUp === true || this.isFull;
+  }
+
+  private get isFull(): boolean {
     if (this.held === undefined || this.left) return false;
-    return this.held.events.length >= this.maxEvents || this.heldLength >= MAX_JOINED_LENGTH;
+    return this.held.events.length >= this.maxEvents() || this.heldLength >= MAX_JOINED_LENGTH;
   }
 }
 

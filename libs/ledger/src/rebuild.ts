@@ -2,7 +2,7 @@ import { ledgerKey, type LedgerName } from '#domain';
 import type { EventStore } from '#event-store';
 import type { LedgerDocument, RebuildableReadModel } from '#read-model';
 import { readLedgerEvent } from './chain.js';
-import { foldBatch } from './projector.js';
+import { foldBatch } from './fold-batch.js';
 import type { StreamNames } from './streams.js';
 
 export interface RebuildTools {

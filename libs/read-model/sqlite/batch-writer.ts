@@ -1,5 +1,5 @@
 import { ledgerKey, type IdempotencyRecord } from '#domain';
-import { transaction, type SqliteDatabase, type SqlValue } from '#sqlite';
+import { withinTransaction, type SqliteDatabase, type SqlValue } from '#sqlite';
 import type { ApplyResult, BindingWrite, HistoryRow, LedgerBatch } from '../src/port.js';
 import { isLiveRow, updatedRow, type BindingRow } from './codec.js';
 import type { ExternalHashes } from './external-hash.js';
@@ -21,7 +21,7 @@ export class BatchWriter {
   ) {}
 
   apply(batch: LedgerBatch): ApplyResult {
-    return transaction(this.db, () => {
+    return withinTransaction(this.db, () => {
       const progress = this.statements.ledgerProgress.get(ledgerKey(batch.ledger), batch.generation);
       if (progress === undefined) return 'superseded';
       const [ledger, role, checkpoint, indexes] = progress;

@@ -26,7 +26,7 @@ export class SqliteConnection implements RebuildableReadModel {
   private readonly generations: SqliteGenerations;
   private closed = false;
 
-  constructor(private readonly db: SqliteDatabase) {
+  constructor(protected readonly db: SqliteDatabase) {
     this.statements = prepareStatements(db);
     this.generations = new SqliteGenerations(db, this.statements);
     this.current = new KnownNumbers(this.statements);
@@ -94,6 +94,7 @@ export class SqliteConnection implements RebuildableReadModel {
   /** Several reads of one state, though another connection writes meanwhile. */
   protected read<T>(work: () => T): T {
     return this.run(() => {
+      if (this.db.isTransaction) return work();
       this.statements.beginRead.run();
       try {
         return work();
@@ -104,8 +105,12 @@ export class SqliteConnection implements RebuildableReadModel {
     });
   }
 
-  protected run<T>(work: () => T): T {
+  protected requireOpen(): void {
     if (this.closed) throw new ReadModelError('CLOSED', 'the read model is closed');
+  }
+
+  protected run<T>(work: () => T): T {
+    this.requireOpen();
     try {
       return work();
     } catch (error) {

@@ -8,7 +8,7 @@ import { temporaryFolders } from '../../../test/support/temporary-folders.js';
 import { readModelContract } from '../src/contract.js';
 import type { ReadModel } from '../src/port.js';
 import { toReadModelError } from './errors.js';
-import { openSqliteReadModel, READ_MODEL_FILE } from './index.js';
+import { openProjectorsReadModel, openSqliteReadModel, READ_MODEL_FILE } from './index.js';
 import { READ_MODEL_SCHEMA } from './schema.js';
 
 const newFolder = temporaryFolders();
@@ -27,9 +27,30 @@ async function twoOn(folder: string) {
   return { write, read, close };
 }
 
+/** The writer's calls each in a transaction of their own that is opened by somebody else, as a projector's are. */
+async function togetherOn(folder: string) {
+  const write = await openProjectorsReadModel({ folder });
+  const read = await openSqliteReadModel({ folder });
+  const PROJECTORS = new Set<string | symbol>(['apply', 'savePosition', 'saveCatalog']);
+  const wrapped = new Proxy(write, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      const call = member.bind(target) as (...of: unknown[]) => Promise<unknown>;
+      return PROJECTORS.has(name) ? (...of: unknown[]) => write.together(() => call(...of)) : call;
+    },
+  });
+  const close = async () => {
+    await read.close();
+    await write.close();
+  };
+  return { write: wrapped, read, close };
+}
+
 readModelContract('SQLite in memory', async () => alone(await openSqliteReadModel({ memory: true })));
 readModelContract('SQLite in a folder', async () => alone(await openSqliteReadModel({ folder: newFolder() })));
 readModelContract('SQLite, two on one folder', () => twoOn(newFolder()));
+readModelContract("SQLite, a projector's beside another", () => togetherOn(newFolder()));
 
 describe('the SQLite read model', () => {
   it('has after a restart what it had before', async () => {

@@ -155,6 +155,11 @@ export interface ReadModel extends RebuildableReadModel {
   /** Removes idempotency records older than `before`, at most `limit`; answers how many. */
   forgetIdempotency(before: string, limit: number): Promise<number>;
   saveCatalog(kind: CatalogKind, document: CatalogDocument): Promise<void>;
+  /**
+   * Does work all of whose writes are seen together, at its end; none of them is left when it throws. Nobody else may use this read model
+   * meanwhile. Absent where writing together costs no less.
+   */
+  together?<T>(work: () => Promise<T>): Promise<T>;
 
   // ── For the writer ──
   readForDecision(ledger: LedgerName, keys: DecisionKeys): Promise<DecisionState>;

@@ -1,0 +1,176 @@
+/** A projector whose read model takes many batches in one transaction. */
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { LedgerEvent, LedgerName } from '#domain';
+import type { EventStore } from '#event-store';
+import { openSqliteEventStore } from '#event-store/sqlite';
+import { ReadModelError, type ReadModel } from '#read-model';
+import { openProjectorsReadModel, openSqliteReadModel } from '#read-model/sqlite';
+import { temporaryFolders } from '../../../test/support/temporary-folders.js';
+import { chainEvent, metadataOf, toNewEvent } from './chain.js';
+import { Projector, type ProjectionTrouble } from './projector.js';
+import { StreamNames } from './streams.js';
+
+const newFolder = temporaryFolders();
+const streams = new StreamNames('');
+const [SHOP, CARRIER] = ['shop', 'carrier'].map((backend) => ({ backend, model: 'product' })) as [LedgerName, LedgerName];
+/** More than are folded at a time, and fewer than one transaction has. */
+const EVENTS = 2_000;
+const AT = '2026-03-03T09:00:00.000Z';
+
+let store: EventStore;
+let write: ReadModel;
+let read: ReadModel;
+let ended: AbortController;
+let running: Promise<void>;
+const announced: { backend: string; checkpoint: number; seen: Promise<number | undefined> }[] = [];
+const troubles: ProjectionTrouble[] = [];
+
+beforeEach(async () => {
+  const folder = newFolder();
+  store = await openSqliteEventStore({ folder: ':memory:' });
+  write = await openProjectorsReadModel({ folder });
+  read = await openSqliteReadModel({ folder });
+  ended = new AbortController();
+  running = Promise.resolve();
+  announced.length = troubles.length = 0;
+});
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  ended.abort();
+  await running;
+  await read.close();
+  await write.close();
+  await store.close();
+});
+
+function created(number: number): LedgerEvent {
+  const [bindingId, recordId, externalId] = [`b${number}`, `r${number}`, `e${number}`];
+  return {
+    type: 'BindingCreated',
+    data: { bindingId, data: {}, externalId, recordId, state: 'bound', syncDate: null, version: 1 },
+  };
+}
+
+const metadata = metadataOf({ actor: 'tester', correlationId: 'c' }, AT);
+
+/** Appends bindings to the end of a ledger. */
+async function bind(
+  ledger: LedgerName,
+  count: number,
+  changed = (event: LedgerEvent, _: number): LedgerEvent => event,
+): Promise<void> {
+  const stream = streams.ledger(ledger);
+  const head = await store.headRevision(stream);
+  const events = Array.from({ length: count }, (_, index) => {
+    const revision = head + 1 + index;
+    return toNewEvent(chainEvent('', revision, randomUUID(), changed(created(revision), revision), metadata));
+  });
+  for (let start = 0; start < count; start += 500) {
+    const result = await store.append(stream, head + start, events.slice(start, start + 500));
+    expect(result.ok).toBe(true);
+  }
+}
+
+function start(): Projector {
+  const projector = new Projector({
+    store,
+    readModel: write,
+    streams,
+    projectCatalog: async () => undefined,
+    applied: ({ backend }, checkpoint) =>
+      void announced.push({
+        backend,
+        checkpoint,
+        seen: read.ledgerDocument({ backend, model: 'product' }).then((found) => found?.checkpoint),
+      }),
+    troubled: (trouble) => troubles.push(trouble),
+    clock: () => Date.parse(AT),
+    sleep: async () => undefined,
+    maxEvents: 8_192,
+  });
+  running = projector.run(ended.signal);
+  return projector;
+}
+
+const checkpointOf = async (ledger: LedgerName) => (await read.ledgerDocument(ledger))?.checkpoint;
+const counted = async (ledger: LedgerName) => (await read.ledgerDocument(ledger))?.state.counts.bound;
+const reaches = (ledger: LedgerName, checkpoint: number) =>
+  vi.waitFor(async () => expect(await checkpointOf(ledger)).toBe(checkpoint), { timeout: 20_000 });
+
+it('takes what is there in one transaction, and announces it when others see it', async () => {
+  await bind(SHOP, EVENTS);
+  await bind(CARRIER, 10);
+  const [together, apply] = [vi.spyOn(write, 'together'), vi.spyOn(write, 'apply')];
+  start();
+  await reaches(CARRIER, 9);
+  await vi.waitFor(() => expect(announced).toHaveLength(2));
+  expect(together).toHaveBeenCalledTimes(1);
+  // What is folded at a time is little.
+  expect(apply.mock.calls.length).toBeGreaterThanOrEqual(4);
+  for (const { checkpoint, seen } of announced) expect(await seen).toBe(checkpoint);
+  expect(announced.map(({ backend, checkpoint }) => [backend, checkpoint])).toEqual([
+    ['shop', EVENTS - 1],
+    ['carrier', 9],
+  ]);
+  expect(await read.position()).toBe(await store.endPosition());
+});
+
+it('begins no transaction that is larger than it may be', async () => {
+  await bind(SHOP, 20_000);
+  const together = vi.spyOn(write, 'together');
+  start();
+  await reaches(SHOP, 19_999);
+  expect(together.mock.calls.length).toBeGreaterThanOrEqual(3);
+});
+
+it('applies all of it anew when the transaction cannot be committed', async () => {
+  await bind(SHOP, EVENTS);
+  const together = write.together?.bind(write);
+  vi.spyOn(write, 'together').mockImplementationOnce(
+    (work) =>
+      together?.(async () => {
+        await work();
+        throw new ReadModelError('UNAVAILABLE', 'the disk is full');
+      }) ?? Promise.reject(new Error('it cannot')),
+  );
+  start();
+  await reaches(SHOP, EVENTS - 1);
+  expect(await counted(SHOP)).toBe(EVENTS);
+  expect((await read.findByRecordIds(SHOP, ['r0', `r${EVENTS - 1}`])).bindings).toHaveLength(2);
+  expect(announced.length).toBeGreaterThan(0);
+  expect(await vi.waitFor(() => announced.at(-1)?.checkpoint)).toBe(EVENTS - 1);
+});
+
+it('stops the ledger that cannot be applied, and applies what came before it and all of the others', async () => {
+  const poisoned = 1_500;
+  await bind(CARRIER, 10);
+  // A change of the first binding, and then one of a binding that nobody created.
+  await bind(SHOP, EVENTS, (event, revision) => {
+    if (revision !== poisoned && revision !== poisoned - 1) return event;
+    const bindingId = revision === poisoned ? 'none' : 'b0';
+    const data = { bindingId, recordId: 'r0', externalId: 'e0', state: 'bound' as const, syncDate: AT, version: 2 };
+    return { type: 'SyncDateUpdated', data };
+  });
+  await bind(CARRIER, 10);
+  const projector = start();
+  await reaches(CARRIER, 19);
+  expect(projector.troubles).toMatchObject([{ ledger: SHOP, reason: expect.stringContaining('none is not there') as string }]);
+  const checkpoint = (await checkpointOf(SHOP)) as number;
+  // All but those that were folded with it: as many for each of the ledgers that came together.
+  expect([checkpoint < poisoned, checkpoint > poisoned - 1_025]).toEqual([true, true]);
+  expect(await counted(SHOP)).toBe(checkpoint + 1);
+  expect((await read.findByRecordIds(SHOP, ['r0'])).bindings).toMatchObject([{ version: 1 }]);
+});
+
+it('applies all that comes before an event of an unknown type, and stops there', async () => {
+  await bind(SHOP, EVENTS);
+  await bind(CARRIER, 1, () => ({ type: 'Unheard', data: {} }) as unknown as LedgerEvent);
+  start();
+  await running;
+  expect(troubles).toMatchObject([{ reason: expect.stringContaining('Unheard') as string }]);
+  const checkpoint = (await checkpointOf(SHOP)) as number;
+  expect(checkpoint).toBeGreaterThan(EVENTS - 1 - 513);
+  expect(await counted(SHOP)).toBe(checkpoint + 1);
+});

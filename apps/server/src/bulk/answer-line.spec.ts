@@ -36,12 +36,16 @@ const answer: fc.Arbitrary<Answer> = fc.record(
   },
   { requiredKeys: ['outcome', 'binding', 'revision'] },
 );
-const place = { backend: 'shop-1', model: 'shop.product', localModel: 'product' };
+const place = fc.record({
+  backend: fc.constantFrom('shop-1', 'shop-2'),
+  model: fc.constantFrom('shop.product', 'shop.partner'),
+  localModel: fc.constantFrom('product', 'part"ner', null),
+});
 
 it('says of a result what the platform says of it, member for member', () => {
   fc.assert(
-    fc.property(fc.nat(), answer, fc.boolean(), (line, given, isLocal) => {
-      const result = locateResult(isLocal ? place : { ...place, localModel: null }, given);
+    fc.property(fc.nat(), answer, place, (line, given, at) => {
+      const result = locateResult(at, given);
       expect(answerLine(line, result)).toBe(`${JSON.stringify({ line, ...result })}\n`);
     }),
     { numRuns: 2_000 },

@@ -1,6 +1,6 @@
 /**
  * Lookups by external id through the server, against a bare Fastify route that does the same by hand with SQL, taking turns.
- * Run after `npx tsc -p tsconfig.build.json`, as `node test/bench/http-lookup.bench.mjs [seconds a turn] [turns]`. Wanted: at least 0.8.
+ * Run after `npm run build`, as `node test/bench/http-lookup.bench.mjs [seconds a turn] [turns] [bindings]`. Wanted: at least 0.8.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ const { openDatabase } = await import(new URL('libs/sqlite/src/index.js', root))
 
 const SECONDS = Number(process.argv[2] ?? 4);
 const TURNS = Number(process.argv[3] ?? 3);
-const BINDINGS = 10_000;
+const BINDINGS = Number(process.argv[4] ?? 10_000);
 const LEDGER = { backend: 'shop', model: 'shop.product' };
 const context = { actor: 'bench', correlationId: 'bench' };
 const folder = mkdtempSync(join(tmpdir(), 'http-lookup-bench-'));

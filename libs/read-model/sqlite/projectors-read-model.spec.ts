@@ -18,7 +18,7 @@ async function opened() {
   const seen = async () => ({
     position: await read.position(),
     checkpoint: (await read.ledgerDocument(ledger.name))?.checkpoint,
-    records: (await read.list(ledger.name, {}, 10)).items.map(({ recordId }) => recordId),
+    records: (await read.list(ledger.name, {}, 10)).items.map(({ recordId }) => recordId).toSorted(),
   });
   return { write, ledger, together, seen, close };
 }

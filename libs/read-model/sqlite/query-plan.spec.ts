@@ -64,7 +64,6 @@ const SEARCHES: Record<keyof typeof STATEMENTS, string[]> = {
   ledgerProgress: ['ledgers USING INDEX ledgers_by_generation (name=? AND generation=?)'],
   updateLedger: [LEDGER_ROW],
   liveByExternalId: [EXTERNAL_ID.replace('b ', 'bindings ')],
-  liveByExternalIdInFirstPeriod: [EXTERNAL_ID.replace('b ', 'bindings ')],
   liveByExternalHashes: [EXTERNAL_ID],
   liveByRecordIds: [RECORD],
   byId: [BY_ID.replace('b ', 'bindings ')],

@@ -121,13 +121,12 @@ export class SqliteReadModel extends SqliteConnection implements ReadModel {
 
   async findByExternalId(ledger: LedgerName, externalId: string): Promise<Binding | undefined> {
     return this.look(ledger, undefined, (number) => {
-      const { liveByExternalId, liveByExternalIdInFirstPeriod } = this.statements;
-      const [hash = 0, ...more] = this.externalHashes.ofAny([externalId], number);
-      const row =
-        more.length === 0
-          ? liveByExternalIdInFirstPeriod.get(hash, number, externalId)
-          : liveByExternalId.get(JSON.stringify([hash, ...more]), number, externalId);
-      return row === undefined ? undefined : bindingOf(row);
+      // One period after the other, from the first on: a binding that gets another place meanwhile gets a later one.
+      for (const hash of this.externalHashes.ofAny([externalId], number)) {
+        const row = this.statements.liveByExternalId.get(hash, number, externalId);
+        if (row !== undefined) return bindingOf(row);
+      }
+      return undefined;
     });
   }
 

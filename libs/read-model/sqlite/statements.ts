@@ -52,11 +52,6 @@ export const STATEMENTS = {
   // ── Bindings, read ──
   liveByExternalId: sql<BindingRow>(
     `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_external_hash
-     WHERE external_hash ${ONE_OF} AND ledger = ? AND unbound = 0 AND external_id = ?`,
-  ),
-  // The same in a ledger of one period, without a list to be walked.
-  liveByExternalIdInFirstPeriod: sql<BindingRow>(
-    `SELECT ${BINDING_COLUMNS} FROM bindings INDEXED BY bindings_by_external_hash
      WHERE external_hash = ? AND ledger = ? AND unbound = 0 AND external_id = ?`,
   ),
   // Of all that have one of the hashes: whoever asks picks those that he means.

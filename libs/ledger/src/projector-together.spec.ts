@@ -73,7 +73,7 @@ async function bind(
   }
 }
 
-function start(): Projector {
+function start(alone = () => true): Projector {
   const projector = new Projector({
     store,
     readModel: write,
@@ -89,6 +89,7 @@ function start(): Projector {
     clock: () => Date.parse(AT),
     sleep: async () => undefined,
     maxEvents: 8_192,
+    alone,
   });
   running = projector.run(ended.signal);
   return projector;
@@ -123,6 +124,18 @@ it('begins no transaction that is larger than it may be', async () => {
   start();
   await reaches(SHOP, 19_999);
   expect(together.mock.calls.length).toBeGreaterThanOrEqual(3);
+});
+
+it('keeps what it holds from nobody who writes there, too', async () => {
+  await bind(SHOP, EVENTS);
+  const [together, apply] = [vi.spyOn(write, 'together'), vi.spyOn(write, 'apply')];
+  let batches = 0;
+  // Somebody comes while the second batch is applied, and stays.
+  start(() => (batches = apply.mock.calls.length) < 2);
+  await reaches(SHOP, EVENTS - 1);
+  expect(together).toHaveBeenCalledTimes(1);
+  expect(batches).toBeGreaterThan(2);
+  expect(announced.map(({ checkpoint }) => checkpoint).slice(0, 2)).toEqual([1_023, 1_535]);
 });
 
 it('applies all of it anew when the transaction cannot be committed', async () => {

@@ -17,6 +17,8 @@ export interface ProjectorTools {
   clock(): number;
   sleep(ms: number): Promise<void>;
   maxEvents: number;
+  /** Whether nobody else writes to the read model. Others would wait too long for one that writes much together. */
+  alone?(): boolean;
   /** Called after so many events were applied, before the next are taken. */
   rest?(events: number): Promise<void>;
 }
@@ -110,7 +112,7 @@ export class Projector {
   /** Takes what is at hand, where the read model can do that in one transaction. Answers how many events it was. */
   private async takeTogether(first: AheadBatch, following: AsyncIterator<AheadBatch, void>): Promise<number> {
     const { readModel, maxEvents } = this.tools;
-    if (readModel.together === undefined || this.singly > 0) {
+    if (readModel.together === undefined || this.singly > 0 || !this.alone) {
       await this.take(first);
       this.singly -= Math.min(this.singly, first.events.length);
       return first.events.length;
@@ -122,7 +124,7 @@ export class Projector {
         for (let batch: AheadBatch | void = first; batch !== undefined;) {
           await this.take(batch);
           events += batch.events.length;
-          batch = batch.more && events < maxEvents ? (await following.next()).value : undefined;
+          batch = batch.more && events < maxEvents && this.alone ? (await following.next()).value : undefined;
         }
         await this.saving;
         return events;
@@ -138,6 +140,10 @@ export class Projector {
     } finally {
       this.unannounced = undefined;
     }
+  }
+
+  private get alone(): boolean {
+    return this.tools.alone?.() ?? true;
   }
 
   private async take({ events, position, caughtUp }: AheadBatch): Promise<void> {

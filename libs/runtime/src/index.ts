@@ -22,7 +22,7 @@ import type { Vault } from '#vault';
 import { CatchUp } from './catch-up.js';
 import { checkReadModel } from './check-read-model.js';
 import { checkConfig, LedgerConfigError, type LedgerConfig } from './config.js';
-import { projectInThread, projectInWorker, type Projection } from './projection.js';
+import { projectInThread, projectInWorker, type Projection, type ProjectionInWorker } from './projection.js';
 import { Rebuilds } from './rebuilds.js';
 import { closeAll, openStores, type OpenStores, type Stores } from './stores.js';
 
@@ -115,7 +115,9 @@ async function assemble(config: LedgerConfig, stores: OpenStores): Promise<Opene
   const projection = projectionOf({ store, readModel, streams, progress }, elsewhere, maxEvents);
   await catchUp.begin(() => projection.troubles().some(({ passing }) => passing !== true));
   const resumed = plane.resumeFanOuts();
-  const rebuilds = new Rebuilds({ store, readModel, streams, elsewhere, maxEvents, check, graceMs: config.generationGraceMs });
+  const share = 'share' in projection ? projection.share : () => undefined;
+  const graceMs = config.generationGraceMs;
+  const rebuilds = new Rebuilds({ store, readModel, streams, elsewhere, maxEvents, check, share, graceMs });
   rebuilds.resume();
   let closing: Promise<void> | undefined;
   return {
@@ -146,7 +148,7 @@ function projectionOf(
   parts: Parameters<typeof projectInThread>[0],
   elsewhere: OpenStores['elsewhere'],
   maxEvents: number,
-): Projection {
+): Projection | ProjectionInWorker {
   if (elsewhere === undefined) return projectInThread(parts, maxEvents);
   const atOnce = 'mongodbUrl' in elsewhere ? maxEvents : maxEvents * EMBEDDED_TAKES;
   const projection = projectInWorker({ stores: elsewhere, prefix: parts.streams.prefix, maxEvents: atOnce }, parts.progress);

@@ -23,7 +23,7 @@ export interface Projection {
 export function projectInThread(
   parts: { store: EventStore; readModel: ReadModel; streams: StreamNames; progress: ProjectionProgress },
   maxEvents: number,
-  pace?: ProjectionPace,
+  { pace, alone }: { pace?: ProjectionPace; alone?: () => boolean } = {},
 ): Projection {
   const { store, readModel, streams, progress } = parts;
   const ending = new AbortController();
@@ -38,6 +38,7 @@ export function projectInThread(
     clock: () => Date.now(),
     sleep: (ms) => sleep(ms),
     maxEvents,
+    ...(alone !== undefined && { alone }),
     ...(pace !== undefined && { rest: (events: number) => pace.rest(events) }),
   });
   const lease = readModel.lease?.();
@@ -64,15 +65,24 @@ export interface ProjectionWorkerData {
   maxEvents: number;
 }
 
-export type ProjectionRequest = 'hurry' | 'stop';
+/** `sharing`: others write to the read model, too, until it is said that the projection is `alone`. */
+export type ProjectionRequest = 'hurry' | 'sharing' | 'alone' | 'stop';
 export type ProjectionMessage =
   | { kind: 'applied'; ledger: LedgerName; checkpoint: number; at: string }
   | { kind: 'troubled'; troubles: ProjectionTrouble[] };
 
 const RESTART_AFTER_MS = 1_000;
 
+export interface ProjectionInWorker extends Projection {
+  /** A query waits for what is to be applied. */
+  hurry(): void;
+  /** Somebody else begins, or ends, to write to the read model. */
+  share(begins: boolean): void;
+}
+
 /** Projects in a thread of its own, so that folding and writing never hold up answers. A thread that dies is started again. */
-export function projectInWorker(data: ProjectionWorkerData, progress: ProjectionProgress): Projection & { hurry(): void } {
+export function projectInWorker(data: ProjectionWorkerData, progress: ProjectionProgress): ProjectionInWorker {
+  let others = 0;
   let troubles: ProjectionTrouble[] = [];
   let stopping = false;
   let restart: NodeJS.Timeout | undefined;
@@ -84,6 +94,7 @@ export function projectInWorker(data: ProjectionWorkerData, progress: Projection
       if (message.kind === 'applied') progress.report(message.ledger, message.checkpoint, message.at);
       else ({ troubles } = message);
     });
+    if (others > 0) started.postMessage('sharing' satisfies ProjectionRequest);
     started.on('error', (error) => troubles.push({ stream: '', revision: -1, reason: error.message, passing: true }));
     started.on('exit', () => {
       if (stopping) return;
@@ -97,8 +108,11 @@ export function projectInWorker(data: ProjectionWorkerData, progress: Projection
 
   return {
     troubles: () => troubles,
-    /** A query waits for what is to be applied. */
     hurry: () => worker.postMessage('hurry' satisfies ProjectionRequest),
+    share: (begins) => {
+      others += begins ? 1 : -1;
+      worker.postMessage((others > 0 ? 'sharing' : 'alone') satisfies ProjectionRequest);
+    },
     stop: async () => {
       stopping = true;
       clearTimeout(restart);

@@ -22,7 +22,7 @@ import type { Vault } from '#vault';
 import { CatchUp } from './catch-up.js';
 import { checkReadModel } from './check-read-model.js';
 import { checkConfig, LedgerConfigError, type LedgerConfig } from './config.js';
-import { projectInThread, projectInWorker, type Projection, type ProjectionInWorker } from './projection.js';
+import { projectInThread, projectInWorker, type Projection } from './projection.js';
 import { Rebuilds } from './rebuilds.js';
 import { closeAll, openStores, type OpenStores, type Stores } from './stores.js';
 
@@ -84,25 +84,22 @@ export async function openLedger(config: LedgerConfig): Promise<OpenedLedger> {
 async function assemble(config: LedgerConfig, stores: OpenStores): Promise<OpenedLedger> {
   const { store, readModel, vault, elsewhere } = stores;
   const streams = new StreamNames(config.streamPrefix);
+  const read = { store, readModel, streams };
   await checkReadModel(stores, streams);
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   const progress = new ProjectionProgress(readModel);
   const amender: { ledger?: BindingLedger } = {};
   const plane = new ControlPlane({
-    store,
-    readModel,
+    ...read,
     vault,
     keys: keysFrom(config.secretKey),
-    streams,
     amender: { amend: (name, amend, context) => (amender.ledger as BindingLedger).amend(name, amend, context) },
   });
   const { catalog, backends } = plane;
   const check = (name: LedgerName) => checkLedger(name, backends, catalog);
   const catchUp = new CatchUp(readModel, store, streams.followed(), await store.endPosition());
   const ledger = (amender.ledger = new BindingLedger({
-    store,
-    readModel,
-    streams,
+    ...read,
     progress,
     open: backends.registerLedger,
     notYet: () => catchUp.refusal,
@@ -112,19 +109,18 @@ async function assemble(config: LedgerConfig, stores: OpenStores): Promise<Opene
     observer: config.observer,
   }));
   const maxEvents = limits.projectionEvents;
-  const projection = projectionOf({ store, readModel, streams, progress }, elsewhere, maxEvents);
+  const projection = projectionOf({ ...read, progress }, elsewhere, maxEvents);
   await catchUp.begin(() => projection.troubles().some(({ passing }) => passing !== true));
   const resumed = plane.resumeFanOuts();
-  const share = 'share' in projection ? projection.share : () => undefined;
-  const graceMs = config.generationGraceMs;
-  const rebuilds = new Rebuilds({ store, readModel, streams, elsewhere, maxEvents, check, share, graceMs });
+  const { share } = projection;
+  const rebuilds = new Rebuilds({ ...read, elsewhere, maxEvents, check, share, graceMs: config.generationGraceMs });
   rebuilds.resume();
   let closing: Promise<void> | undefined;
   return {
     ledger,
     queries: ledger.queries,
-    past: pastOf({ store, readModel, streams }, ledger, plane),
-    audit: auditOf({ store, readModel, streams }, plane),
+    past: pastOf(read, ledger, plane),
+    audit: auditOf(read, plane),
     rebuilds,
     catalog,
     backends,
@@ -148,7 +144,7 @@ function projectionOf(
   parts: Parameters<typeof projectInThread>[0],
   elsewhere: OpenStores['elsewhere'],
   maxEvents: number,
-): Projection | ProjectionInWorker {
+): Projection {
   if (elsewhere === undefined) return projectInThread(parts, maxEvents);
   const atOnce = 'mongodbUrl' in elsewhere ? maxEvents : maxEvents * EMBEDDED_TAKES;
   const projection = projectInWorker({ stores: elsewhere, prefix: parts.streams.prefix, maxEvents: atOnce }, parts.progress);

@@ -17,6 +17,8 @@ import type { StoresElsewhere } from './stores.js';
 /** A projector at work: in this thread, or in one of its own. */
 export interface Projection {
   troubles(): ProjectionTrouble[];
+  /** Somebody else begins, or ends, to write to the read model. */
+  share(begins: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -51,6 +53,8 @@ export function projectInThread(
       const { stalled } = projector;
       return stalled === undefined ? own : [...own, { stream: '', revision: -1, reason: stalled, passing: true }];
     },
+    // In one thread nothing is held while others have their turn.
+    share: () => undefined,
     stop: async () => {
       ending.abort();
       pace?.hurry();
@@ -73,15 +77,8 @@ export type ProjectionMessage =
 
 const RESTART_AFTER_MS = 1_000;
 
-export interface ProjectionInWorker extends Projection {
-  /** A query waits for what is to be applied. */
-  hurry(): void;
-  /** Somebody else begins, or ends, to write to the read model. */
-  share(begins: boolean): void;
-}
-
 /** Projects in a thread of its own, so that folding and writing never hold up answers. A thread that dies is started again. */
-export function projectInWorker(data: ProjectionWorkerData, progress: ProjectionProgress): ProjectionInWorker {
+export function projectInWorker(data: ProjectionWorkerData, progress: ProjectionProgress): Projection & { hurry(): void } {
   let others = 0;
   let troubles: ProjectionTrouble[] = [];
   let stopping = false;
@@ -108,6 +105,7 @@ export function projectInWorker(data: ProjectionWorkerData, progress: Projection
 
   return {
     troubles: () => troubles,
+    /** A query waits for what is to be applied. */
     hurry: () => worker.postMessage('hurry' satisfies ProjectionRequest),
     share: (begins) => {
       others += begins ? 1 : -1;

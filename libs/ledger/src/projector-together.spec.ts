@@ -1,11 +1,11 @@
-/** A projector whose read model takes many batches in one transaction. */
+/** A projector whose read model takes many batches together. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { LedgerEvent, LedgerName } from '#domain';
 import type { EventStore } from '#event-store';
 import { openSqliteEventStore } from '#event-store/sqlite';
 import { ReadModelError, type ReadModel } from '#read-model';
-import { openProjectorsReadModel, openSqliteReadModel } from '#read-model/sqlite';
+import { openSqliteReadModel } from '#read-model/sqlite';
 import { temporaryFolders } from '../../../test/support/temporary-folders.js';
 import { chainEvent, metadataOf, toNewEvent } from './chain.js';
 import { Projector, type ProjectionTrouble } from './projector.js';
@@ -29,7 +29,7 @@ const troubles: ProjectionTrouble[] = [];
 beforeEach(async () => {
   const folder = newFolder();
   store = await openSqliteEventStore({ folder: ':memory:' });
-  write = await openProjectorsReadModel({ folder });
+  write = await openSqliteReadModel({ folder });
   read = await openSqliteReadModel({ folder });
   ended = new AbortController();
   running = Promise.resolve();
@@ -60,6 +60,7 @@ async function bind(
   ledger: LedgerName,
   count: number,
   changed = (event: LedgerEvent, _: number): LedgerEvent => event,
+  together = 500,
 ): Promise<void> {
   const stream = streams.ledger(ledger);
   const head = await store.headRevision(stream);
@@ -67,18 +68,18 @@ async function bind(
     const revision = head + 1 + index;
     return toNewEvent(chainEvent('', revision, randomUUID(), changed(created(revision), revision), metadata));
   });
-  for (let start = 0; start < count; start += 500) {
-    const result = await store.append(stream, head + start, events.slice(start, start + 500));
+  for (let start = 0; start < count; start += together) {
+    const result = await store.append(stream, head + start, events.slice(start, start + together));
     expect(result.ok).toBe(true);
   }
 }
 
-function start(alone = () => true): Projector {
+function start(projectCatalog = async (): Promise<void> => undefined): Projector {
   const projector = new Projector({
     store,
     readModel: write,
     streams,
-    projectCatalog: async () => undefined,
+    projectCatalog,
     applied: ({ backend }, checkpoint) =>
       void announced.push({
         backend,
@@ -89,7 +90,6 @@ function start(alone = () => true): Projector {
     clock: () => Date.parse(AT),
     sleep: async () => undefined,
     maxEvents: 8_192,
-    alone,
   });
   running = projector.run(ended.signal);
   return projector;
@@ -100,60 +100,67 @@ const counted = async (ledger: LedgerName) => (await read.ledgerDocument(ledger)
 const reaches = (ledger: LedgerName, checkpoint: number) =>
   vi.waitFor(async () => expect(await checkpointOf(ledger)).toBe(checkpoint), { timeout: 20_000 });
 
-it('takes what is there in one transaction, and announces it when others see it', async () => {
+it('applies what is there together, and announces it when others see it', async () => {
   await bind(SHOP, EVENTS);
   await bind(CARRIER, 10);
-  const [together, apply] = [vi.spyOn(write, 'together'), vi.spyOn(write, 'apply')];
+  const [applyAll, apply] = [vi.spyOn(write, 'applyAll'), vi.spyOn(write, 'apply')];
   start();
   await reaches(CARRIER, 9);
   await vi.waitFor(() => expect(announced).toHaveLength(2));
-  expect(together).toHaveBeenCalledTimes(1);
+  expect(apply).not.toHaveBeenCalled();
+  expect(applyAll).toHaveBeenCalledTimes(1);
   // What is folded at a time is little.
-  expect(apply.mock.calls.length).toBeGreaterThanOrEqual(4);
+  expect(applyAll.mock.calls[0]?.[0].length).toBeGreaterThanOrEqual(4);
   for (const { checkpoint, seen } of announced) expect(await seen).toBe(checkpoint);
   expect(announced.map(({ backend, checkpoint }) => [backend, checkpoint])).toEqual([
     ['shop', EVENTS - 1],
     ['carrier', 9],
   ]);
-  expect(await read.position()).toBe(await store.endPosition());
+  await vi.waitFor(async () => expect(await read.position()).toBe(await store.endPosition()));
 });
 
-it('begins no transaction that is larger than it may be', async () => {
+it('applies no more together than it may, of events or of characters', async () => {
   await bind(SHOP, 20_000);
-  const together = vi.spyOn(write, 'together');
+  const large = { text: 'x'.repeat(50_000) };
+  await bind(CARRIER, 600, (event) => ({ ...event, data: { ...event.data, data: large } }) as LedgerEvent, 15);
+  const applyAll = vi.spyOn(write, 'applyAll');
   start();
-  await reaches(SHOP, 19_999);
-  expect(together.mock.calls.length).toBeGreaterThanOrEqual(3);
+  await reaches(CARRIER, 599);
+  const events = applyAll.mock.calls.map(([batches]) => batches.reduce((sum, { after, to }) => sum + to - after, 0));
+  expect(Math.max(...events)).toBeLessThanOrEqual(8_192 + 512);
+  const carriers = applyAll.mock.calls.filter(([batches]) => batches.some(({ ledger }) => ledger.backend === CARRIER.backend));
+  // Sixteen million characters are about 330 of them.
+  expect(carriers.length).toBeGreaterThanOrEqual(2);
 });
 
-it('keeps what it holds from nobody who writes there, too', async () => {
+it('applies all of it anew when that is not possible at first', async () => {
   await bind(SHOP, EVENTS);
-  const [together, apply] = [vi.spyOn(write, 'together'), vi.spyOn(write, 'apply')];
-  let batches = 0;
-  // Somebody comes while the second batch is applied, and stays.
-  start(() => (batches = apply.mock.calls.length) < 2);
-  await reaches(SHOP, EVENTS - 1);
-  expect(together).toHaveBeenCalledTimes(1);
-  expect(batches).toBeGreaterThan(2);
-  expect(announced.map(({ checkpoint }) => checkpoint).slice(0, 2)).toEqual([1_023, 1_535]);
-});
-
-it('applies all of it anew when the transaction cannot be committed', async () => {
-  await bind(SHOP, EVENTS);
-  const together = write.together?.bind(write);
-  vi.spyOn(write, 'together').mockImplementationOnce(
-    (work) =>
-      together?.(async () => {
-        await work();
-        throw new ReadModelError('UNAVAILABLE', 'the disk is full');
-      }) ?? Promise.reject(new Error('it cannot')),
-  );
+  vi.spyOn(write, 'applyAll').mockRejectedValueOnce(new ReadModelError('UNAVAILABLE', 'the disk is full'));
   start();
   await reaches(SHOP, EVENTS - 1);
   expect(await counted(SHOP)).toBe(EVENTS);
   expect((await read.findByRecordIds(SHOP, ['r0', `r${EVENTS - 1}`])).bindings).toHaveLength(2);
-  expect(announced.length).toBeGreaterThan(0);
-  expect(await vi.waitFor(() => announced.at(-1)?.checkpoint)).toBe(EVENTS - 1);
+  await vi.waitFor(() => expect(announced.at(-1)?.checkpoint).toBe(EVENTS - 1));
+});
+
+it('reads from the stream what the read model has not, when another projector was there', async () => {
+  await bind(SHOP, EVENTS);
+  vi.spyOn(write, 'applyAll').mockImplementationOnce(async (batches) => batches.map(() => 'superseded'));
+  start();
+  await reaches(SHOP, EVENTS - 1);
+  expect(await counted(SHOP)).toBe(EVENTS);
+  await bind(SHOP, 10);
+  await reaches(SHOP, EVENTS + 9);
+});
+
+it('applies what came before an event of the catalog before that', async () => {
+  await bind(SHOP, 1_000);
+  const stream = streams.types();
+  await store.append(stream, -1, [{ id: randomUUID(), type: 'BackendTypeDefined', data: {}, metadata: {} }]);
+  let checkpoint: number | undefined;
+  start(async () => void (checkpoint = await checkpointOf(SHOP)));
+  // What came with it is not before it.
+  await vi.waitFor(() => expect(checkpoint).toBe(511));
 });
 
 it('stops the ledger that cannot be applied, and applies what came before it and all of the others', async () => {
@@ -175,6 +182,25 @@ it('stops the ledger that cannot be applied, and applies what came before it and
   expect([checkpoint < poisoned, checkpoint > poisoned - 1_025]).toEqual([true, true]);
   expect(await counted(SHOP)).toBe(checkpoint + 1);
   expect((await read.findByRecordIds(SHOP, ['r0'])).bindings).toMatchObject([{ version: 1 }]);
+});
+
+it('stops each ledger that cannot be applied, however much came between them, and keeps all others up', async () => {
+  const poisoned = (event: LedgerEvent) =>
+    ({ ...event, type: 'SyncDateUpdated', data: { ...event.data, version: 2 } }) as LedgerEvent;
+  await bind(SHOP, 1, poisoned);
+  await bind(CARRIER, 20_000);
+  const projector = start();
+  await reaches(CARRIER, 19_999);
+  const [second, fourth] = [
+    { ...SHOP, backend: 'second' },
+    { ...SHOP, backend: 'fourth' },
+  ];
+  await bind(second, 1, poisoned);
+  await bind(fourth, 1);
+  await reaches(fourth, 0);
+  expect(projector.troubles.map(({ ledger }) => ledger?.backend)).toEqual(['shop', 'second']);
+  // A repaired program finds the first of them again.
+  expect(await read.position()).toBe('');
 });
 
 it('applies all that comes before an event of an unknown type, and stops there', async () => {

@@ -4,6 +4,8 @@ import type { SubscriptionBatch } from '#event-store';
 export interface AheadBatch extends SubscriptionBatch {
   /** The next one is at hand: whoever asks for it is not kept waiting, and hears of no error. */
   more: boolean;
+  /** Characters of its events, roughly. */
+  length: number;
 }
 
 export interface AheadOptions {
@@ -27,9 +29,9 @@ export async function* readAhead(
   const buffer = new Buffered(maxEvents);
   void buffer.fill(subscribe(AbortSignal.any([signal, leaving.signal])));
   try {
-    for (let batch = await buffer.take(); batch !== undefined; batch = await buffer.take()) {
-      for (let turn = 0; turn < turns && !batch.caughtUp && !buffer.isReady; turn += 1) await nextTurn();
-      yield { ...batch, more: buffer.isHolding };
+    for (let taken = await buffer.take(); taken !== undefined; taken = await buffer.take()) {
+      for (let turn = 0; turn < turns && !taken.batch.caughtUp && !buffer.isReady; turn += 1) await nextTurn();
+      yield { ...taken.batch, length: taken.length, more: buffer.isHolding };
     }
   } finally {
     // Not waited for: a store that does not answer must not keep the reader from trying again.
@@ -39,7 +41,7 @@ export async function* readAhead(
 }
 
 /** Batches are joined while they have fewer characters, as far as one event of so many tells: of an odd number, for what alternates. */
-const MAX_JOINED_LENGTH = 16_777_216;
+export const MAX_JOINED_LENGTH = 16_777_216;
 const SAMPLED_EVENTS = 17;
 
 /** One batch that grows until it is taken. */
@@ -71,16 +73,16 @@ class Buffered {
   }
 
   /** What has come, or comes next; `undefined` when the source has ended. */
-  async take(): Promise<SubscriptionBatch | undefined> {
+  async take(): Promise<{ batch: SubscriptionBatch; length: number } | undefined> {
     while (this.held === undefined && this.end === undefined) {
       await new Promise<void>((resolve) => (this.wakeReader = resolve));
     }
-    const batch = this.held;
+    const [batch, length] = [this.held, this.heldLength];
     this.held = undefined;
     this.heldLength = 0;
     this.wakeSource();
     if (batch === undefined && this.end !== undefined && 'error' in this.end) throw this.end.error;
-    return batch;
+    return batch && { batch, length };
   }
 
   leave(): void {

@@ -1,5 +1,5 @@
 import { ledgerKey, type IdempotencyRecord } from '#domain';
-import { withinTransaction, type SqliteDatabase, type SqlValue } from '#sqlite';
+import { transaction, type SqliteDatabase, type SqlValue } from '#sqlite';
 import type { ApplyResult, BindingWrite, HistoryRow, LedgerBatch } from '../src/port.js';
 import { isLiveRow, updatedRow, type BindingRow } from './codec.js';
 import type { ExternalHashes } from './external-hash.js';
@@ -21,16 +21,22 @@ export class BatchWriter {
   ) {}
 
   apply(batch: LedgerBatch): ApplyResult {
-    return withinTransaction(this.db, () => {
-      const progress = this.statements.ledgerProgress.get(ledgerKey(batch.ledger), batch.generation);
-      if (progress === undefined) return 'superseded';
-      const [ledger, role, checkpoint, indexes] = progress;
-      if (role === 'dropped' || checkpoint !== batch.after || this.generations.isTooEarly(role, batch)) return 'superseded';
-      this.writeBindings(ledger, batch, new FieldIndex(this.statements, ledger, JSON.parse(indexes) as string[]));
-      for (const record of batch.idempotency) this.remember(ledger, record);
-      this.writeLedger(ledger, batch);
-      return 'applied';
-    });
+    return transaction(this.db, () => this.write(batch));
+  }
+
+  applyAll(batches: readonly LedgerBatch[]): ApplyResult[] {
+    return transaction(this.db, () => batches.map((batch) => this.write(batch)));
+  }
+
+  private write(batch: LedgerBatch): ApplyResult {
+    const progress = this.statements.ledgerProgress.get(ledgerKey(batch.ledger), batch.generation);
+    if (progress === undefined) return 'superseded';
+    const [ledger, role, checkpoint, indexes] = progress;
+    if (role === 'dropped' || checkpoint !== batch.after || this.generations.isTooEarly(role, batch)) return 'superseded';
+    this.writeBindings(ledger, batch, new FieldIndex(this.statements, ledger, JSON.parse(indexes) as string[]));
+    for (const record of batch.idempotency) this.remember(ledger, record);
+    this.writeLedger(ledger, batch);
+    return 'applied';
   }
 
   private writeBindings(ledger: number, batch: LedgerBatch, fields: FieldIndex): void {

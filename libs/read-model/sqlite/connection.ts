@@ -26,7 +26,7 @@ export class SqliteConnection implements RebuildableReadModel {
   private readonly generations: SqliteGenerations;
   private closed = false;
 
-  constructor(protected readonly db: SqliteDatabase) {
+  constructor(private readonly db: SqliteDatabase) {
     this.statements = prepareStatements(db);
     this.generations = new SqliteGenerations(db, this.statements);
     this.current = new KnownNumbers(this.statements);
@@ -44,6 +44,10 @@ export class SqliteConnection implements RebuildableReadModel {
 
   async apply(batch: LedgerBatch): Promise<ApplyResult> {
     return this.run(() => this.writer.apply(batch));
+  }
+
+  async applyAll(batches: readonly LedgerBatch[]): Promise<ApplyResult[]> {
+    return this.run(() => this.writer.applyAll(batches));
   }
 
   async rebuildState(ledger: LedgerName): Promise<RebuildState> {
@@ -94,7 +98,6 @@ export class SqliteConnection implements RebuildableReadModel {
   /** Several reads of one state, though another connection writes meanwhile. */
   protected read<T>(work: () => T): T {
     return this.run(() => {
-      if (this.db.isTransaction) return work();
       this.statements.beginRead.run();
       try {
         return work();
@@ -105,12 +108,8 @@ export class SqliteConnection implements RebuildableReadModel {
     });
   }
 
-  protected requireOpen(): void {
-    if (this.closed) throw new ReadModelError('CLOSED', 'the read model is closed');
-  }
-
   protected run<T>(work: () => T): T {
-    this.requireOpen();
+    if (this.closed) throw new ReadModelError('CLOSED', 'the read model is closed');
     try {
       return work();
     } catch (error) {

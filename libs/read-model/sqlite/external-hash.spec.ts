@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import type { Binding } from '#domain';
-import { migrate, openDatabase } from '#sqlite';
+import { migrate, openDatabase, type SqlValue } from '#sqlite';
 import { AppliedLedger, byId } from '../../../test/support/read-model/applied-ledger.js';
 import { ExternalHashes, FIRST_PERIOD_REVISIONS } from './external-hash.js';
 import { openSqliteReadModel } from './index.js';
 import { READ_MODEL_SCHEMA } from './schema.js';
-import { prepareStatements } from './statements.js';
+import { prepareStatements, type Statements } from './statements.js';
 
 it('finds external ids that bindings got at any time in the life of a large ledger', async () => {
   const read = await openSqliteReadModel({ memory: true });
@@ -36,6 +36,34 @@ it('finds external ids that bindings got at any time in the life of a large ledg
   }
   const all = ledger.live().map(({ externalId }) => externalId as string);
   expect(byId((await read.findByExternalIds(ledger.name, all)).bindings)).toEqual(byId(ledger.live()));
+  await read.close();
+});
+
+it('finds a binding that gets its place in a later period while it is looked for', async () => {
+  const read = await openSqliteReadModel({ memory: true });
+  const ledger = await AppliedLedger.open({ write: read, read });
+  const { id } = ledger.bind('1', 'e');
+  await ledger.apply();
+  await ledger.skipTo(FIRST_PERIOD_REVISIONS);
+  const { statements } = read as unknown as { statements: Statements };
+  const get = statements.liveByExternalId.get.bind(statements.liveByExternalId);
+  let looks = 0;
+  statements.liveByExternalId = Object.create(statements.liveByExternalId, {
+    get: { value: (...of: SqlValue[]) => lookAndMove(...of) },
+  }) as Statements['liveByExternalId'];
+  const lookAndMove: typeof get = (...of) => {
+    const row = get(...of);
+    looks += 1;
+    if (looks === 1) {
+      ledger.do({ op: 'move', fromRecordId: '1', toRecordId: '2' });
+      void ledger.apply();
+    }
+    return row;
+  };
+  expect(await read.findByExternalId(ledger.name, 'e')).toMatchObject({ id, recordId: '1' });
+  expect(await read.findByExternalId(ledger.name, 'e')).toMatchObject({ id, recordId: '2' });
+  // In the first period, then in the first and the second.
+  expect(looks).toBe(3);
   await read.close();
 });
 

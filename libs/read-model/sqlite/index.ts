@@ -4,11 +4,9 @@ import { join } from 'node:path';
 import { MEMORY, messageOf, migrate, openDatabase, setPragma, SqliteError, type SqliteDatabase } from '#sqlite';
 import { ReadModelError } from '../src/port.js';
 import { toReadModelError } from './errors.js';
-import { ProjectorsReadModel } from './projectors-read-model.js';
 import { SqliteReadModel } from './read-model.js';
 import { READ_MODEL_FILE, READ_MODEL_SCHEMA } from './schema.js';
 
-export { ProjectorsReadModel } from './projectors-read-model.js';
 export { SqliteReadModel } from './read-model.js';
 export { READ_MODEL_FILE } from './schema.js';
 
@@ -32,23 +30,11 @@ export async function openSqliteReadModel(
   at: { folder: string } | { memory: true },
   options: SqliteReadModelOptions = {},
 ): Promise<SqliteReadModel> {
-  return migrated('folder' in at ? fileIn(at.folder) : MEMORY, options, (db) => new SqliteReadModel(db));
-}
-
-/** The same for a projector, whose alone the connection is: it may apply many batches in one transaction. */
-export async function openProjectorsReadModel(
-  { folder }: { folder: string },
-  options: SqliteReadModelOptions = {},
-): Promise<ProjectorsReadModel> {
-  return migrated(fileIn(folder), options, (db) => new ProjectorsReadModel(db));
-}
-
-function migrated<T>(path: string, options: SqliteReadModelOptions, readModelOn: (db: SqliteDatabase) => T): T {
   let db: SqliteDatabase | undefined;
   try {
-    db = open(path, options);
+    db = open('folder' in at ? fileIn(at.folder) : MEMORY, options);
     migrate(db, READ_MODEL_SCHEMA);
-    return readModelOn(db);
+    return new SqliteReadModel(db);
   } catch (error) {
     db?.close();
     if (!(error instanceof SqliteError)) throw toReadModelError(error);

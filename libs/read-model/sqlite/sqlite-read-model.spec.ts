@@ -8,7 +8,7 @@ import { temporaryFolders } from '../../../test/support/temporary-folders.js';
 import { readModelContract } from '../src/contract.js';
 import type { ReadModel } from '../src/port.js';
 import { toReadModelError } from './errors.js';
-import { openProjectorsReadModel, openSqliteReadModel, READ_MODEL_FILE } from './index.js';
+import { openSqliteReadModel, READ_MODEL_FILE } from './index.js';
 import { READ_MODEL_SCHEMA } from './schema.js';
 
 const newFolder = temporaryFolders();
@@ -27,30 +27,24 @@ async function twoOn(folder: string) {
   return { write, read, close };
 }
 
-/** The writer's calls each in a transaction of their own that is opened by somebody else, as a projector's are. */
+/** The writer applies each batch as one of several that are applied together. */
 async function togetherOn(folder: string) {
-  const write = await openProjectorsReadModel({ folder });
-  const read = await openSqliteReadModel({ folder });
-  const PROJECTORS = new Set<string | symbol>(['apply', 'savePosition', 'saveCatalog']);
+  const stores = await twoOn(folder);
+  const { write } = stores;
+  const apply: ReadModel['apply'] = async (batch) => (await write.applyAll([batch]))[0] ?? 'superseded';
   const wrapped = new Proxy(write, {
     get: (target, name) => {
-      const member: unknown = Reflect.get(target, name);
-      if (typeof member !== 'function') return member;
-      const call = member.bind(target) as (...of: unknown[]) => Promise<unknown>;
-      return PROJECTORS.has(name) ? (...of: unknown[]) => write.together(() => call(...of)) : call;
+      const member: unknown = name === 'apply' ? apply : Reflect.get(target, name);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
     },
   });
-  const close = async () => {
-    await read.close();
-    await write.close();
-  };
-  return { write: wrapped, read, close };
+  return { ...stores, write: wrapped };
 }
 
 readModelContract('SQLite in memory', async () => alone(await openSqliteReadModel({ memory: true })));
 readModelContract('SQLite in a folder', async () => alone(await openSqliteReadModel({ folder: newFolder() })));
 readModelContract('SQLite, two on one folder', () => twoOn(newFolder()));
-readModelContract("SQLite, a projector's beside another", () => togetherOn(newFolder()));
+readModelContract('SQLite, by many at once', () => togetherOn(newFolder()));
 
 describe('the SQLite read model', () => {
   it('has after a restart what it had before', async () => {
@@ -67,6 +61,30 @@ describe('the SQLite read model', () => {
     expect(await second.position()).toBe('7');
     expect((await second.list(ledger.name, { data: { colour: 'red' } }, 10)).items).toEqual(ledger.live());
     await second.close();
+  });
+
+  it('applies many batches so that others see all of them, or nothing when one cannot be applied', async () => {
+    const stores = await twoOn(newFolder());
+    const ledger = await AppliedLedger.open(stores);
+    const batchOf = (record: string) => {
+      ledger.bind(record, record);
+      return ledger.takeBatch();
+    };
+    const [opening, first, second, third] = [ledger.takeBatch(), batchOf('1'), batchOf('2'), batchOf('3')];
+    expect(await stores.write.applyAll([opening, first])).toEqual(['applied', 'applied']);
+    const seen = async () => (await stores.read.list(ledger.name, {}, 10)).items.map(({ recordId }) => recordId).toSorted();
+    const missing = third.bindings.map(({ update }) => ({ update: { ...update, id: 'missing' } }));
+    await expect(stores.write.applyAll([second, { ...third, bindings: missing }])).rejects.toThrow(/broken invariant/);
+    expect([await seen(), (await stores.read.ledgerDocument(ledger.name))?.checkpoint]).toEqual([['1'], first.to]);
+    // What somebody else has applied is passed over, and what follows on it as well.
+    expect(await stores.write.applyAll([first, second, first, third])).toEqual([
+      'superseded',
+      'applied',
+      'superseded',
+      'applied',
+    ]);
+    expect(await seen()).toEqual(['1', '2', '3']);
+    await stores.close();
   });
 
   it('changes nothing of a batch that it cannot apply', async () => {

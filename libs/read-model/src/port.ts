@@ -156,10 +156,10 @@ export interface ReadModel extends RebuildableReadModel {
   forgetIdempotency(before: string, limit: number): Promise<number>;
   saveCatalog(kind: CatalogKind, document: CatalogDocument): Promise<void>;
   /**
-   * Does work all of whose writes are seen together, at its end; none of them is left when it throws. Nobody else may use this read model
-   * meanwhile. Absent where writing together costs no less.
+   * As `apply` for one batch after the other, but readers see all of them or none, and none is applied when it throws. Absent where
+   * that would cost no less.
    */
-  together?<T>(work: () => Promise<T>): Promise<T>;
+  applyAll?(batches: readonly LedgerBatch[]): Promise<ApplyResult[]>;
 
   // ── For the writer ──
   readForDecision(ledger: LedgerName, keys: DecisionKeys): Promise<DecisionState>;

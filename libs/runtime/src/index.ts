@@ -84,22 +84,25 @@ export async function openLedger(config: LedgerConfig): Promise<OpenedLedger> {
 async function assemble(config: LedgerConfig, stores: OpenStores): Promise<OpenedLedger> {
   const { store, readModel, vault, elsewhere } = stores;
   const streams = new StreamNames(config.streamPrefix);
-  const read = { store, readModel, streams };
   await checkReadModel(stores, streams);
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   const progress = new ProjectionProgress(readModel);
   const amender: { ledger?: BindingLedger } = {};
   const plane = new ControlPlane({
-    ...read,
+    store,
+    readModel,
     vault,
     keys: keysFrom(config.secretKey),
+    streams,
     amender: { amend: (name, amend, context) => (amender.ledger as BindingLedger).amend(name, amend, context) },
   });
   const { catalog, backends } = plane;
   const check = (name: LedgerName) => checkLedger(name, backends, catalog);
   const catchUp = new CatchUp(readModel, store, streams.followed(), await store.endPosition());
   const ledger = (amender.ledger = new BindingLedger({
-    ...read,
+    store,
+    readModel,
+    streams,
     progress,
     open: backends.registerLedger,
     notYet: () => catchUp.refusal,
@@ -109,18 +112,17 @@ async function assemble(config: LedgerConfig, stores: OpenStores): Promise<Opene
     observer: config.observer,
   }));
   const maxEvents = limits.projectionEvents;
-  const projection = projectionOf({ ...read, progress }, elsewhere, maxEvents);
+  const projection = projectionOf({ store, readModel, streams, progress }, elsewhere, maxEvents);
   await catchUp.begin(() => projection.troubles().some(({ passing }) => passing !== true));
   const resumed = plane.resumeFanOuts();
-  const { share } = projection;
-  const rebuilds = new Rebuilds({ ...read, elsewhere, maxEvents, check, share, graceMs: config.generationGraceMs });
+  const rebuilds = new Rebuilds({ store, readModel, streams, elsewhere, maxEvents, check, graceMs: config.generationGraceMs });
   rebuilds.resume();
   let closing: Promise<void> | undefined;
   return {
     ledger,
     queries: ledger.queries,
-    past: pastOf(read, ledger, plane),
-    audit: auditOf(read, plane),
+    past: pastOf({ store, readModel, streams }, ledger, plane),
+    audit: auditOf({ store, readModel, streams }, plane),
     rebuilds,
     catalog,
     backends,

@@ -15,11 +15,7 @@ async function main(): Promise<void> {
   const progress = new ProjectionProgress(readModel);
   progress.report = (ledger, checkpoint, at) => send({ kind: 'applied', ledger, checkpoint, at });
   const pace = new ProjectionPace();
-  let alone = true;
-  const projection = projectInThread({ store, readModel, streams: new StreamNames(prefix), progress }, maxEvents, {
-    pace,
-    alone: () => alone,
-  });
+  const projection = projectInThread({ store, readModel, streams: new StreamNames(prefix), progress }, maxEvents, pace);
   let told = '[]';
   const telling = setInterval(() => {
     const troubles = projection.troubles();
@@ -29,7 +25,6 @@ async function main(): Promise<void> {
   }, TROUBLES_EVERY_MS);
   parentPort?.on('message', (request: ProjectionRequest) => {
     if (request === 'hurry') return pace.hurry();
-    if (request !== 'stop') return void (alone = request === 'alone');
     clearInterval(telling);
     void projection
       .stop()

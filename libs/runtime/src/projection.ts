@@ -17,15 +17,13 @@ import type { StoresElsewhere } from './stores.js';
 /** A projector at work: in this thread, or in one of its own. */
 export interface Projection {
   troubles(): ProjectionTrouble[];
-  /** Somebody else begins, or ends, to write to the read model. */
-  share(begins: boolean): void;
   stop(): Promise<void>;
 }
 
 export function projectInThread(
   parts: { store: EventStore; readModel: ReadModel; streams: StreamNames; progress: ProjectionProgress },
   maxEvents: number,
-  { pace, alone }: { pace?: ProjectionPace; alone?: () => boolean } = {},
+  pace?: ProjectionPace,
 ): Projection {
   const { store, readModel, streams, progress } = parts;
   const ending = new AbortController();
@@ -40,7 +38,6 @@ export function projectInThread(
     clock: () => Date.now(),
     sleep: (ms) => sleep(ms),
     maxEvents,
-    ...(alone !== undefined && { alone }),
     ...(pace !== undefined && { rest: (events: number) => pace.rest(events) }),
   });
   const lease = readModel.lease?.();
@@ -53,8 +50,6 @@ export function projectInThread(
       const { stalled } = projector;
       return stalled === undefined ? own : [...own, { stream: '', revision: -1, reason: stalled, passing: true }];
     },
-    // In one thread nothing is held while others have their turn.
-    share: () => undefined,
     stop: async () => {
       ending.abort();
       pace?.hurry();
@@ -69,8 +64,7 @@ export interface ProjectionWorkerData {
   maxEvents: number;
 }
 
-/** `sharing`: others write to the read model, too, until it is said that the projection is `alone`. */
-export type ProjectionRequest = 'hurry' | 'sharing' | 'alone' | 'stop';
+export type ProjectionRequest = 'hurry' | 'stop';
 export type ProjectionMessage =
   | { kind: 'applied'; ledger: LedgerName; checkpoint: number; at: string }
   | { kind: 'troubled'; troubles: ProjectionTrouble[] };
@@ -79,7 +73,6 @@ const RESTART_AFTER_MS = 1_000;
 
 /** Projects in a thread of its own, so that folding and writing never hold up answers. A thread that dies is started again. */
 export function projectInWorker(data: ProjectionWorkerData, progress: ProjectionProgress): Projection & { hurry(): void } {
-  let others = 0;
   let troubles: ProjectionTrouble[] = [];
   let stopping = false;
   let restart: NodeJS.Timeout | undefined;
@@ -91,7 +84,6 @@ export function projectInWorker(data: ProjectionWorkerData, progress: Projection
       if (message.kind === 'applied') progress.report(message.ledger, message.checkpoint, message.at);
       else ({ troubles } = message);
     });
-    if (others > 0) started.postMessage('sharing' satisfies ProjectionRequest);
     started.on('error', (error) => troubles.push({ stream: '', revision: -1, reason: error.message, passing: true }));
     started.on('exit', () => {
       if (stopping) return;
@@ -107,10 +99,6 @@ export function projectInWorker(data: ProjectionWorkerData, progress: Projection
     troubles: () => troubles,
     /** A query waits for what is to be applied. */
     hurry: () => worker.postMessage('hurry' satisfies ProjectionRequest),
-    share: (begins) => {
-      others += begins ? 1 : -1;
-      worker.postMessage((others > 0 ? 'sharing' : 'alone') satisfies ProjectionRequest);
-    },
     stop: async () => {
       stopping = true;
       clearTimeout(restart);

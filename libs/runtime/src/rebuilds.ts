@@ -28,8 +28,6 @@ export interface RebuildsParts extends RebuildParts {
   maxEvents: number;
   graceMs?: number | undefined;
   check(ledger: LedgerName): Promise<Refusal | undefined>;
-  /** Told when another thread begins, and ends, to write to the read model. */
-  share(begins: boolean): void;
 }
 
 /** Rebuilds of the ledgers of this process: one at a time, while everything else goes on. */
@@ -97,8 +95,7 @@ export class Rebuilds {
     { signal, progress }: RebuildWatch,
   ): Promise<RebuildReport | undefined> {
     const data: RebuildWorkerData = { stores, prefix: this.parts.streams.prefix, task };
-    this.parts.share(true);
-    return new Promise<RebuildReport | undefined>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const worker = new Worker(new URL('./rebuild-worker.js', import.meta.url), { workerData: data });
       const stop = () => worker.postMessage('stop');
       let report: RebuildReport | undefined;
@@ -113,6 +110,6 @@ export class Rebuilds {
       });
       signal.addEventListener('abort', stop);
       if (signal.aborted) stop();
-    }).finally(() => this.parts.share(false));
+    });
   }
 }

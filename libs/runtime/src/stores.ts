@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, readLedgerEvent, StreamNames } from '#ledger';
 import type { MongoConnection } from '#mongodb';
 import type { ReadModel } from '#read-model';
 import type { MongoReadModelOptions } from '#read-model/mongodb';
-import { openProjectorsReadModel, openSqliteReadModel, READ_MODEL_FILE } from '#read-model/sqlite';
+import { openSqliteReadModel, READ_MODEL_FILE } from '#read-model/sqlite';
 import type { Vault } from '#vault';
 import { openSqliteVault } from '#vault/sqlite';
 import { DEFAULT_DATA_FOLDER, LedgerConfigError, type LedgerConfig } from './config.js';
@@ -67,7 +67,7 @@ export async function openElsewhere(where: StoresElsewhere, prefix: string): Pro
     'eventStoreUrl' in where
       ? await (await distributedAdapters()).openEventStoreDb({ url: where.eventStoreUrl, check: false })
       : await openSqliteEventStore({ folder: where.folder, readOnly: true });
-  if (!('mongodbUrl' in where)) return { store, readModel: await openProjectorsReadModel({ folder: where.folder }) };
+  if (!('mongodbUrl' in where)) return { store, readModel: await openSqliteReadModel({ folder: where.folder }) };
   const { openMongo, openMongoReadModel } = await distributedAdapters();
   const mongo = await openMongo(where.mongodbUrl);
   const readModel = await openMongoReadModel(mongo, { readTail: tailReader(store, new StreamNames(prefix)) });

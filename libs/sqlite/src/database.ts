@@ -113,24 +113,6 @@ export function transaction<T>(db: SqliteDatabase, work: () => T): T {
   }
 }
 
-/** As `transaction`, for work that waits: nobody else may use the connection until it is over. */
-export async function longTransaction<T>(db: SqliteDatabase, work: () => Promise<T>): Promise<T> {
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    const result = await work();
-    db.exec('COMMIT');
-    return result;
-  } catch (error) {
-    if (db.isOpen && db.isTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
-}
-
-/** As `transaction`, or as a part of the one that is open: then whoever opened it must not go on when this throws. */
-export function withinTransaction<T>(db: SqliteDatabase, work: () => T): T {
-  return db.isTransaction ? work() : transaction(db, work);
-}
-
 /**
  * Moves everything from the write-ahead log into the database's own file. Closing alone does not do it with every driver: one
  * that cannot finalize its statements keeps the connection half open until they are collected.

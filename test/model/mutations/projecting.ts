@@ -2,6 +2,7 @@
 import type { Mutation } from './mutation.js';
 
 const PROJECTOR = 'libs/ledger/src/projector.ts';
+const PROJECTION = 'libs/ledger/src/ledger-projection.ts';
 const APPLY = 'libs/read-model/src/stepwise-apply.ts';
 const LOOKUP = 'libs/read-model/src/stepwise-lookup.ts';
 const GENERATIONS = 'libs/read-model/src/stepwise-generations.ts';
@@ -18,9 +19,9 @@ export const PROJECTING: Mutation[] = [
     edits: [
       {
         file: PROJECTOR,
-        find: '          await this.project(batch.events);',
+        find: '          await this.take(batch.events, batch.length);',
         replace:
-          '          await this.tools.readModel.savePosition(batch.position);\n          await this.project(batch.events);',
+          '          await this.tools.readModel.savePosition(batch.position);\n          await this.take(batch.events, batch.length);',
       },
     ],
   },
@@ -153,7 +154,7 @@ export const PROJECTING: Mutation[] = [
     without: 'it is applied to the current one first',
     theme: 'lookups',
     edits: [
-      { file: PROJECTOR, find: '[next, current, former]', replace: '[current, next, former]' },
+      { file: PROJECTION, find: '[next, current, former]', replace: '[current, next, former]' },
       { file: APPLY, find: 'if (next === undefined || next.checkpoint < to) return false;', replace: '' },
     ],
   },

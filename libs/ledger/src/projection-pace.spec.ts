@@ -5,13 +5,13 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** Whether it rests after so many events, at this moment. */
-async function rests(pace: ProjectionPace, events = 1): Promise<boolean> {
+async function rests(pace: ProjectionPace, events = 1, restMs = 5): Promise<boolean> {
   let rested = false;
-  const resting = pace.rest(events).then(() => (rested = true));
+  void pace.rest(events).then(() => (rested = true));
   await vi.advanceTimersByTimeAsync(0);
   const atOnce = rested;
-  await vi.advanceTimersByTimeAsync(5);
-  await resting;
+  await vi.advanceTimersByTimeAsync(restMs);
+  expect(rested).toBe(true);
   return !atOnce;
 }
 
@@ -19,6 +19,16 @@ it('rests a few milliseconds after events that came one by one, and not after ma
   const pace = new ProjectionPace();
   expect(await rests(pace, 1)).toBe(true);
   expect(await rests(pace, 63)).toBe(true);
+  expect(await rests(pace, 64)).toBe(false);
+});
+
+it('rests longer where events come in bulk, and not when many came together or a query waits', async () => {
+  const pace = new ProjectionPace(4_096);
+  expect(await rests(pace, 1)).toBe(true);
+  expect(await rests(pace, 64, 25)).toBe(true);
+  expect(await rests(pace, 4_095, 25)).toBe(true);
+  expect(await rests(pace, 4_096)).toBe(false);
+  pace.hurry();
   expect(await rests(pace, 64)).toBe(false);
 });
 

@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const send = (message: ProjectionMessage) => parentPort?.postMessage(message);
   const progress = new ProjectionProgress(readModel);
   progress.report = (ledger, checkpoint, at) => send({ kind: 'applied', ledger, checkpoint, at });
-  const pace = new ProjectionPace();
+  const pace = readModel.applyAll === undefined ? new ProjectionPace() : new ProjectionPace(maxEvents / 2);
   const projection = projectInThread({ store, readModel, streams: new StreamNames(prefix), progress }, maxEvents, pace);
   let told = '[]';
   const telling = setInterval(() => {

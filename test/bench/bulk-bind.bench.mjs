@@ -1,5 +1,5 @@
 // Bulk bind in process on the embedded store, beside a table written by hand and beside raw appends of the same events.
-//   node test/bench/bulk-bind.bench.mjs [bindings, default 50000] [rounds, default 5]
+//   node test/bench/bulk-bind.bench.mjs [bindings, default 50000] [rounds, default 9]
 // Each is opened once and works as a server does, for long: the first rounds, in which its code is compiled, do not count. The rounds
 // of the three alternate, each with a table, a ledger and a stream of its own.
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { openDatabase, transaction } from '../../dist/libs/sqlite/src/index.js';
 import { inTurn, pair } from './in-turn.mjs';
 
 const COUNT = Number(process.argv[2] ?? 50_000);
-const ROUNDS = Number(process.argv[3] ?? 5);
+const ROUNDS = Number(process.argv[3] ?? 9);
 const WARM_UP_ROUNDS = 2;
 const BATCH = 500;
 const SYNC_DATE = '2026-01-01T00:00:00.000Z';

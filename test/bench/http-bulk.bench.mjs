@@ -1,6 +1,6 @@
 /**
  * Bulk bind through HTTP against the same in process, on the same embedded store, taking turns, each turn on a ledger of its own. Run after
- * `npm run build`, as `node test/bench/http-bulk.bench.mjs [commands a turn, default 50000] [turns, default 5]`. Wanted: at least 0.7.
+ * `npm run build`, as `node test/bench/http-bulk.bench.mjs [commands a turn, default 50000] [turns, default 9]`. Wanted: at least 0.7.
  * Server and client are started once and work as they do in life, for long: the first two turns, in which their code is compiled, do not
  * count. As many commands are under way in process as the server has under way for one stream. In process makes its commands as it
  * goes, as the server makes them of lines.
@@ -120,7 +120,7 @@ async function memory() {
 
 try {
   if (process.argv[3] === 'memory') await memory();
-  else await ratio(Number(process.argv[3] ?? 5));
+  else await ratio(Number(process.argv[3] ?? 9));
 } finally {
   client.disconnect();
   await server.close();

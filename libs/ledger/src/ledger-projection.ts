@@ -62,14 +62,8 @@ export class LedgerProjection {
     const { gathered } = this;
     if (gathered.length === 0) return;
     this.gathered = [];
-    const applied = new Map<string, LedgerBatch>();
-    const superseded = new Map<string, LedgerBatch>();
-    for (const [index, result] of (await this.resultsOf(gathered)).entries()) {
-      const batch = gathered[index] as LedgerBatch;
-      if (result !== undefined) (result === 'applied' ? applied : superseded).set(ledgerKey(batch.ledger), batch);
-    }
-    for (const { ledger, to, at } of applied.values()) this.tools.applied?.(ledger, to, at);
-    for (const [key, { ledger, to }] of superseded) {
+    const results = await this.resultsOf(gathered);
+    for (const [key, { ledger, to }] of newestOf(gathered.filter((_, index) => results[index] === 'superseded'))) {
       this.known.delete(key);
       await this.applyUpTo(ledger, to, []);
     }
@@ -104,21 +98,25 @@ export class LedgerProjection {
 
   /** What became of each batch; `undefined` for one that stopped its ledger. */
   private async resultsOf(batches: readonly LedgerBatch[]): Promise<(ApplyResult | undefined)[]> {
-    const { readModel } = this.tools;
+    const results: (ApplyResult | undefined)[] = [];
     try {
-      return (await readModel.applyAll?.(batches)) ?? [];
+      results.push(...((await this.tools.readModel.applyAll?.(batches)) ?? []));
     } catch (error) {
       if (passesBy(error)) throw error;
       // One of them cannot be applied, so none was.
-      const results: (ApplyResult | undefined)[] = [];
       for (const batch of batches) results.push(await this.applyAlone(batch));
       return results;
     }
+    const applied = newestOf(batches.filter((_, index) => results[index] === 'applied'));
+    for (const { ledger, to, at } of applied.values()) this.tools.applied?.(ledger, to, at);
+    return results;
   }
 
   private async applyAlone(batch: LedgerBatch): Promise<ApplyResult | undefined> {
     try {
-      return await this.tools.readModel.apply(batch);
+      const result = await this.tools.readModel.apply(batch);
+      if (result === 'applied') this.tools.applied?.(batch.ledger, batch.to, batch.at);
+      return result;
     } catch (error) {
       if (passesBy(error)) throw error;
       this.stop(batch.ledger, batch.after + 1, error);
@@ -195,6 +193,11 @@ export class LedgerProjection {
     await this.finish();
     this.known.clear();
   }
+}
+
+/** Of each ledger, by its key. */
+function newestOf(batches: readonly LedgerBatch[]): Map<string, LedgerBatch> {
+  return new Map(batches.map((batch) => [ledgerKey(batch.ledger), batch]));
 }
 
 /** What the stores cannot do at the moment. */

@@ -25,6 +25,7 @@ let ended: AbortController;
 let running: Promise<void>;
 const announced: { backend: string; checkpoint: number; seen: Promise<number | undefined> }[] = [];
 const troubles: ProjectionTrouble[] = [];
+let rests = 0;
 
 beforeEach(async () => {
   const folder = newFolder();
@@ -33,7 +34,7 @@ beforeEach(async () => {
   read = await openSqliteReadModel({ folder });
   ended = new AbortController();
   running = Promise.resolve();
-  announced.length = troubles.length = 0;
+  announced.length = troubles.length = rests = 0;
 });
 
 afterEach(async () => {
@@ -90,6 +91,7 @@ function start(projectCatalog = async (): Promise<void> => undefined): Projector
     clock: () => Date.parse(AT),
     sleep: async () => undefined,
     maxEvents: 8_192,
+    rest: async () => void (rests += 1),
   });
   running = projector.run(ended.signal);
   return projector;
@@ -131,6 +133,8 @@ it('applies no more together than it may, of events or of characters', async () 
   const carriers = applyAll.mock.calls.filter(([batches]) => batches.some(({ ledger }) => ledger.backend === CARRIER.backend));
   // Sixteen million characters are about 330 of them.
   expect(carriers.length).toBeGreaterThanOrEqual(2);
+  // It rests when there is nothing left, and not before.
+  expect(rests).toBeLessThan(applyAll.mock.calls.length);
 });
 
 it('applies all of it anew when that is not possible at first', async () => {
@@ -182,6 +186,36 @@ it('stops the ledger that cannot be applied, and applies what came before it and
   expect([checkpoint < poisoned, checkpoint > poisoned - 1_025]).toEqual([true, true]);
   expect(await counted(SHOP)).toBe(checkpoint + 1);
   expect((await read.findByRecordIds(SHOP, ['r0'])).bindings).toMatchObject([{ version: 1 }]);
+});
+
+it('announces what it applied alone, also when the stores fail behind it', async () => {
+  await bind(SHOP, 10);
+  await bind(CARRIER, 1, (event) => ({ ...event, type: 'SyncDateUpdated', data: { ...event.data, version: 2 } }) as LedgerEvent);
+  const late = { ...SHOP, backend: 'late' };
+  await bind(late, 1);
+  const apply = write.apply.bind(write);
+  let failed = false;
+  vi.spyOn(write, 'apply').mockImplementation(async (batch) => {
+    if (failed || batch.ledger.backend !== late.backend) return apply(batch);
+    failed = true;
+    throw new ReadModelError('UNAVAILABLE', 'it is locked');
+  });
+  start();
+  await reaches(late, 0);
+  expect(failed).toBe(true);
+  await vi.waitFor(() => expect(announced.map(({ backend }) => backend)).toEqual(['shop', 'late']));
+});
+
+it('saves how far it is while it passes over what others wrote', async () => {
+  await bind(SHOP, 1);
+  const others = Array.from({ length: 1_000 }, () => ({ id: randomUUID(), type: 'Other', data: {}, metadata: {} }));
+  for (let start = 0; start < 300_000; start += 1_000) await store.append('others', start - 1, others);
+  const [save, applyAll] = [vi.spyOn(write, 'savePosition'), vi.spyOn(write, 'applyAll')];
+  start();
+  const end = await store.endPosition();
+  await vi.waitFor(async () => expect(await read.position()).toBe(end), { timeout: 20_000 });
+  expect(save.mock.calls.length).toBeGreaterThan(10);
+  expect(applyAll).toHaveBeenCalledTimes(1);
 });
 
 it('stops each ledger that cannot be applied, however much came between them, and keeps all others up', async () => {

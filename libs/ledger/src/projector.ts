@@ -12,7 +12,7 @@ export interface ProjectorTools extends LedgerProjectionTools {
   projectCatalog(events: RecordedEvent[]): Promise<void>;
   clock(): number;
   sleep(ms: number): Promise<void>;
-  /** Called after so many events were applied, before the next are taken. */
+  /** Called when all is applied that there was, the last time so many events. */
   rest?(events: number): Promise<void>;
 }
 
@@ -23,8 +23,12 @@ const MAX_RETRY_WAIT_MS = 2_000;
 const FOLDED_EVENTS = 512;
 /** Two for each page that a store reads at a time, and enough for many pages. */
 const TURNS_OF_SOURCE = 64;
+/** So many batches of the subscription are taken before the position is saved: they may be small, where most of the store is of others. */
+const MAX_TAKEN_BATCHES = 32;
 /** What passes by itself in a moment, such as a lock, is not worth telling. */
 const ATTEMPTS_BEFORE_STALLED = 3;
+
+const NOTHING_TAKEN = { batches: 0, events: 0, length: 0 };
 
 /** Keeps the read model. The store's order tells it what is new; `ledger-projection.ts` says how a ledger's events are applied. */
 export class Projector {
@@ -32,7 +36,7 @@ export class Projector {
   private forgetAt = 0;
   private stalledBecause: string | undefined;
   /** Events, and their characters, that were taken and of which the position is not saved. */
-  private taken = { events: 0, length: 0 };
+  private taken = NOTHING_TAKEN;
   /** How many ledgers the newest events were of. */
   private ledgersAtOnce = 1;
 
@@ -60,7 +64,7 @@ export class Projector {
         const subscribe = (ended: AbortSignal) => this.tools.store.subscribe(followed, ended);
         for await (const batch of readAhead(subscribe, signal, this.aheadOptions())) {
           await this.take(batch.events, batch.length);
-          if (batch.more && this.hasRoom) continue;
+          if (batch.more && batch.events.length > 0 && this.hasRoom) continue;
           const events = await this.finish();
           await saving;
           saving = this.save(batch.position);
@@ -69,7 +73,7 @@ export class Projector {
           attempt = 0;
           this.stalledBecause = undefined;
           await this.forgetOldKeys();
-          await this.tools.rest?.(events);
+          if (batch.caughtUp) await this.tools.rest?.(events);
         }
         await saving;
       } catch (error) {
@@ -80,21 +84,29 @@ export class Projector {
         if (!signal.aborted) await this.tools.sleep(Math.min(MAX_RETRY_WAIT_MS, 50 * 2 ** attempt));
       } finally {
         // What was taken and not applied comes again: from the saved position on.
-        this.ledgers.forget();
-        this.taken = { events: 0, length: 0 };
+        this.forget();
       }
     }
   }
 
   /** Applies a run of the store's events, each ledger's together. */
   async project(events: readonly RecordedEvent[]): Promise<void> {
-    await this.take(events, 0);
-    await this.finish();
+    try {
+      await this.take(events, 0);
+      await this.finish();
+    } finally {
+      this.forget();
+    }
+  }
+
+  private forget(): void {
+    this.ledgers.forget();
+    this.taken = NOTHING_TAKEN;
   }
 
   private async take(events: readonly RecordedEvent[], length: number): Promise<void> {
-    this.taken.events += events.length;
-    this.taken.length += length;
+    const { taken } = this;
+    this.taken = { batches: taken.batches + 1, events: taken.events + events.length, length: taken.length + length };
     const catalog: RecordedEvent[] = [];
     const byLedger = new Map<string, { ledger: LedgerName; events: RecordedEvent[] }>();
     for (const event of events) {
@@ -118,7 +130,7 @@ export class Projector {
   private async finish(): Promise<number> {
     await this.ledgers.finish();
     const { events } = this.taken;
-    this.taken = { events: 0, length: 0 };
+    this.taken = NOTHING_TAKEN;
     return events;
   }
 
@@ -128,7 +140,8 @@ export class Projector {
 
   /** Whether more may be taken before what was taken is applied. */
   private get hasRoom(): boolean {
-    return this.gathers && this.taken.events < this.tools.maxEvents && this.taken.length < MAX_JOINED_LENGTH;
+    const { batches, events, length } = this.taken;
+    return this.gathers && batches < MAX_TAKEN_BATCHES && events < this.tools.maxEvents && length < MAX_JOINED_LENGTH;
   }
 
   private aheadOptions(): AheadOptions {

@@ -94,9 +94,9 @@ class Buffered {
     return this.held !== undefined;
   }
 
-  /** Waiting makes it no larger. */
+  /** Waiting makes it no larger, or not soon. */
   get isReady(): boolean {
-    return this.end !== undefined || this.held?.caughtUp === true || this.isFull;
+    return this.end !== undefined || this.held?.caughtUp === true || this.held?.events.length === 0 || this.isFull;
   }
 
   private get isFull(): boolean {

@@ -18,8 +18,10 @@ export interface SqliteReadModelOptions {
 }
 
 const DEFAULT_CACHE_KIB = 24_576;
-/** Pages that change often, and in bulk nearly all do, are written back once for many commits. */
-const PAGES_BETWEEN_CHECKPOINTS = 16_000;
+/** Half as many pages as with 4 KiB, so a bulk's rows are copied into the log in fewer pieces, and index pages split less often. */
+const PAGE_BYTES = 8_192;
+/** Pages that change often, and in bulk nearly all do, are written back once for many commits. 96 MiB of log. */
+const PAGES_BETWEEN_CHECKPOINTS = 12_000;
 
 /**
  * Opens the read model in a data folder, or one in memory. Several may be open on one folder, each in a thread of its own:
@@ -43,7 +45,7 @@ export async function openSqliteReadModel(
 }
 
 function open(path: string, { busyTimeoutMs, cacheKiB = DEFAULT_CACHE_KIB }: SqliteReadModelOptions): SqliteDatabase {
-  const db = openDatabase(path, { synchronous: 'NORMAL', busyTimeoutMs, cacheKiB });
+  const db = openDatabase(path, { synchronous: 'NORMAL', busyTimeoutMs, cacheKiB, pageBytes: PAGE_BYTES });
   setPragma(db, 'wal_autocheckpoint', PAGES_BETWEEN_CHECKPOINTS);
   return db;
 }

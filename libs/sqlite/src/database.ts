@@ -30,6 +30,8 @@ export interface OpenDatabaseOptions {
   busyTimeoutMs?: number;
   /** Page cache of this connection. */
   cacheKiB?: number;
+  /** Of the pages of a database that is made now; one that is there keeps its own. */
+  pageBytes?: number;
 }
 
 export const MEMORY = ':memory:';
@@ -72,6 +74,7 @@ export function connect(path: string, options: OpenDatabaseOptions = {}): Sqlite
   try {
     setPragma(db, 'busy_timeout', options.busyTimeoutMs ?? DEFAULT_BUSY_TIMEOUT_MS);
     setPragma(db, 'synchronous', options.synchronous ?? 'FULL');
+    if (options.pageBytes !== undefined) setPragma(db, 'page_size', options.pageBytes);
     setPragma(db, 'cache_size', -(options.cacheKiB ?? DEFAULT_CACHE_KIB));
     return db;
   } catch (error) {

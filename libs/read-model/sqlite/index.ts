@@ -1,7 +1,7 @@
 /** The embedded read model: answers in `read-model.sqlite`, which may be deleted at any time and is then projected anew. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { MEMORY, messageOf, migrate, openDatabase, setPragma, SqliteError, type SqliteDatabase } from '#sqlite';
+import { MEMORY, messageOf, migrate, openDatabase, pragma, setPragma, SqliteError, type SqliteDatabase } from '#sqlite';
 import { ReadModelError } from '../src/port.js';
 import { toReadModelError } from './errors.js';
 import { SqliteReadModel } from './read-model.js';
@@ -18,10 +18,10 @@ export interface SqliteReadModelOptions {
 }
 
 const DEFAULT_CACHE_KIB = 24_576;
-/** Half as many pages as with 4 KiB, so a bulk's rows are copied into the log in fewer pieces, and index pages split less often. */
+/** In bulk nearly every page changes that is written: with larger ones there are fewer to be split, and to be copied into the log. */
 const PAGE_BYTES = 8_192;
-/** Pages that change often, and in bulk nearly all do, are written back once for many commits. 96 MiB of log. */
-const PAGES_BETWEEN_CHECKPOINTS = 12_000;
+/** Pages that change often, and in bulk nearly all do, are written back once for many commits. */
+const LOG_BYTES_BETWEEN_CHECKPOINTS = 65_536_000;
 
 /**
  * Opens the read model in a data folder, or one in memory. Several may be open on one folder, each in a thread of its own:
@@ -46,7 +46,8 @@ export async function openSqliteReadModel(
 
 function open(path: string, { busyTimeoutMs, cacheKiB = DEFAULT_CACHE_KIB }: SqliteReadModelOptions): SqliteDatabase {
   const db = openDatabase(path, { synchronous: 'NORMAL', busyTimeoutMs, cacheKiB, pageBytes: PAGE_BYTES });
-  setPragma(db, 'wal_autocheckpoint', PAGES_BETWEEN_CHECKPOINTS);
+  // A file that is there keeps the pages that it was made with.
+  setPragma(db, 'wal_autocheckpoint', Math.round(LOG_BYTES_BETWEEN_CHECKPOINTS / Number(pragma(db, 'page_size'))));
   return db;
 }
 

@@ -38,9 +38,9 @@ export class ListSources {
       case 'id':
         return afterId(statements[`${by}ById`], ledger, unbound, ...(key as SqlValue[]));
       case 'syncDate':
-        return this.afterDate(statements[`${by}BySyncDate`], ledger, unbound, ...(key as SqlValue[]));
+        return afterDate(statements[`${by}BySyncDate`], ledger, unbound, ...(key as SqlValue[]));
       case 'createdAt':
-        return this.afterDate(statements[`${by}ByCreation`], ledger, unbound, ...(key as SqlValue[]));
+        return afterDate(statements[`${by}ByCreation`], ledger, unbound, ...(key as SqlValue[]));
     }
   }
 
@@ -48,13 +48,13 @@ export class ListSources {
     const { statements } = this;
     const { syncedBefore, syncedAfter, createdBefore, state } = filter;
     if (syncedBefore !== undefined) {
-      const source = this.afterDate(statements.listBySyncDate, ledger, unbound, syncedBefore);
+      const source = afterDate(statements.listBySyncDate, ledger, unbound, syncedBefore);
       return syncedAfter === undefined ? source : (place, limit) => source(later(place, syncedAfter), limit);
     }
     if (createdBefore === undefined) return undefined;
     return state === 'pending'
-      ? this.afterDate(statements.listPendingByCreation, ledger, createdBefore)
-      : this.afterDate(statements.listByCreation, ledger, unbound, createdBefore);
+      ? afterDate(statements.listPendingByCreation, ledger, createdBefore)
+      : afterDate(statements.listByCreation, ledger, unbound, createdBefore);
   }
 
   private inOrderOfIds(ledger: number, unbound: number, { data = {}, state, syncedAfter }: BindingFilter): ListSource {
@@ -76,23 +76,16 @@ export class ListSources {
     const [count = 0] = this.statements.countSyncedAfter.get(ledger, unbound, syncedAfter, MAX_SORTED + 1) ?? [];
     return count <= MAX_SORTED;
   }
-
-  private afterDate(statement: SqliteStatement<BindingRow>, ledger: number, ...values: SqlValue[]): ListSource {
-    return ({ date, id }, limit) => statement.all(ledger, ...values, date, this.createdRevision(ledger, id), limit);
-  }
-
-  /** Behind a binding that is not there, as behind none: those of its instant come again rather than never. */
-  private createdRevision(ledger: number, id: string): number {
-    if (id === BEHIND_ALL_IDS) return Number.MAX_SAFE_INTEGER;
-    return this.statements.createdRevision.get(ledger, id)?.[0] ?? BEFORE_ALL_REVISIONS;
-  }
 }
 
 function afterId(statement: SqliteStatement<BindingRow>, ...values: SqlValue[]): ListSource {
   return ({ id }, limit) => statement.all(...values, id, limit);
 }
 
-const BEFORE_ALL_REVISIONS = -1;
+function afterDate(statement: SqliteStatement<BindingRow>, ...values: SqlValue[]): ListSource {
+  return ({ date, id }, limit) => statement.all(...values, date, id, limit);
+}
+
 /** A character after all those of ids. */
 const BEHIND_ALL_IDS = '\u{10FFFF}';
 

@@ -6,9 +6,8 @@ import { BINDING_COLUMNS_OF_B, BINDING_TEXT_OF_B, type BindingRow, type BindingT
 import { ONE_OF, sql, type Sql } from './sql.js';
 
 const AFTER_ID = { after: 'b.id > ?', by: 'b.id' };
-// Those of one instant come as they were created: a number takes a tenth of the place of an id in an index.
-const AFTER_SYNC_DATE = { after: '(b.sync_date, b.created_revision) > (?, ?)', by: 'b.sync_date, b.created_revision' };
-const AFTER_CREATION = { after: '(b.created_at, b.created_revision) > (?, ?)', by: 'b.created_at, b.created_revision' };
+const AFTER_SYNC_DATE = { after: '(b.sync_date, b.id) > (?, ?)', by: 'b.sync_date, b.id' };
+const AFTER_CREATION = { after: '(b.created_at, b.id) > (?, ?)', by: 'b.created_at, b.id' };
 
 function list(index: string, where: string, { after, by }: typeof AFTER_ID): Sql<BindingRow> {
   return sql(
@@ -35,10 +34,6 @@ export const LIST_STATEMENTS = {
   listPendingById: list('pending_by_id', `b.state = 'pending'`, AFTER_ID),
   listPendingByCreation: list('pending_by_creation', `b.state = 'pending' AND b.created_at < ?`, AFTER_CREATION),
 
-  createdRevision: sql<[revision: number]>(
-    'SELECT created_revision FROM bindings INDEXED BY bindings_by_id WHERE ledger = ? AND unbound IN (0, 1) AND id = ?',
-  ),
-
   listTexts: sql<BindingTextRow>(
     `SELECT b.id, ${BINDING_TEXT_OF_B} FROM bindings b INDEXED BY bindings_by_id
      WHERE b.ledger = ? AND b.unbound = ? AND b.id > ? ORDER BY b.id LIMIT ?`,
@@ -54,7 +49,7 @@ export const LIST_STATEMENTS = {
     `SELECT count(*) FROM (SELECT 1 FROM bindings b INDEXED BY bindings_by_sync_date
      WHERE b.ledger = ? AND b.unbound = ? AND b.sync_date > ? LIMIT ?)`,
   ),
-  // Sorts the ids alone, and hands over only the rows of the step.
+  // Sorts what the index alone tells, and fetches only the rows of the step.
   listSyncedAfter: sql<BindingRow>(
     `SELECT ${BINDING_COLUMNS_OF_B} FROM bindings b WHERE b.number IN (
        SELECT s.number FROM bindings s INDEXED BY bindings_by_sync_date

@@ -27,23 +27,16 @@ const SEARCHES: Record<keyof typeof STATEMENTS, string[]> = {
   listExternalIdByCreation: [EXTERNAL_ID],
   listById: ['b USING INDEX bindings_by_id (ledger=? AND unbound=? AND id>?)'],
   listTexts: ['b USING INDEX bindings_by_id (ledger=? AND unbound=? AND id>?)'],
-  listBySyncDate: [
-    'b USING INDEX bindings_by_sync_date (ledger=? AND unbound=? AND (sync_date,created_revision)>(?,?) AND sync_date<?)',
-  ],
-  listByCreation: [
-    'b USING INDEX bindings_by_creation (ledger=? AND unbound=? AND (created_at,created_revision)>(?,?) AND created_at<?)',
-  ],
+  listBySyncDate: ['b USING INDEX bindings_by_sync_date (ledger=? AND unbound=? AND (sync_date,id)>(?,?) AND sync_date<?)'],
+  listByCreation: ['b USING INDEX bindings_by_creation (ledger=? AND unbound=? AND (created_at,id)>(?,?) AND created_at<?)'],
   listPendingById: ['b USING INDEX pending_by_id (ledger=? AND id>?)'],
-  listPendingByCreation: [
-    'b USING INDEX pending_by_creation (ledger=? AND (created_at,created_revision)>(?,?) AND created_at<?)',
-  ],
+  listPendingByCreation: ['b USING INDEX pending_by_creation (ledger=? AND (created_at,id)>(?,?) AND created_at<?)'],
   listField: ['f USING PRIMARY KEY (ledger=? AND field=? AND value=? AND binding>?)', BY_ID],
   countSyncedAfter: ['b USING COVERING INDEX bindings_by_sync_date (ledger=? AND unbound=? AND sync_date>?)'],
   listSyncedAfter: [
     'b USING INTEGER PRIMARY KEY (rowid=?)',
-    's USING INDEX bindings_by_sync_date (ledger=? AND unbound=? AND sync_date>?)',
+    's USING COVERING INDEX bindings_by_sync_date (ledger=? AND unbound=? AND sync_date>?)',
   ],
-  createdRevision: [BY_ID.replace('b ', 'bindings ')],
   generation: [GENERATION],
   generationDocument: [GENERATION],
   roleOfNumber: [LEDGER_ROW],

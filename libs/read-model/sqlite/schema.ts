@@ -149,12 +149,5 @@ export const READ_MODEL_SCHEMA: Schema = {
      DELETE FROM binding_fields;
      DELETE FROM idempotency;
      DELETE FROM history;`,
-    // The revision of its creation tells a binding from others of the same instant, and is much shorter than its id.
-    `DROP INDEX bindings_by_sync_date;
-     DROP INDEX bindings_by_creation;
-     DROP INDEX pending_by_creation;
-     CREATE INDEX bindings_by_sync_date ON bindings (ledger, unbound, sync_date, created_revision);
-     CREATE INDEX bindings_by_creation ON bindings (ledger, unbound, created_at, created_revision);
-     CREATE INDEX pending_by_creation ON bindings (ledger, created_at, created_revision) WHERE state = 'pending';`,
   ],
 };

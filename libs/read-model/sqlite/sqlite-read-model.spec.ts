@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { migrate, openDatabase, setPragma } from '#sqlite';
+import { migrate, openDatabase, pragma, setPragma } from '#sqlite';
 import { AppliedLedger, secondsAfterStart } from '../../../test/support/read-model/applied-ledger.js';
 import { expectedList, listAll } from '../../../test/support/read-model/listing-truth.js';
 import { temporaryFolders } from '../../../test/support/temporary-folders.js';
@@ -216,6 +216,21 @@ describe('a SQLite read model that cannot be used', () => {
     await ledger.apply();
     expect(await readModel.history(ledger.name, { externalId: 'e' }, -1, 10)).toEqual({ revisions: [1, 2], upTo: 2 });
     await readModel.close();
+  });
+
+  it('makes a file of pages of 8 KiB, and leaves those of a file that is there as they are', async () => {
+    for (const pageBytes of [undefined, 4_096]) {
+      const folder = newFolder();
+      if (pageBytes !== undefined) openDatabase(join(folder, READ_MODEL_FILE), { pageBytes }).close();
+      const readModel = await openSqliteReadModel({ folder });
+      const ledger = await AppliedLedger.open(alone(readModel));
+      ledger.bind('r', 'e');
+      await ledger.apply();
+      await readModel.close();
+      const db = openDatabase(join(folder, READ_MODEL_FILE), { readOnly: true });
+      expect(pragma(db, 'page_size')).toBe(pageBytes ?? 8_192);
+      db.close();
+    }
   });
 
   it('refuses a database of a newer version, one that is none, and a folder that is none', async () => {

@@ -2,7 +2,7 @@
 import { isLive, type Binding, type JsonValue } from '#domain';
 import type { BindingFilter } from './port.js';
 
-/** By what a listing is ordered. Those of the same instant have an order that is the adapter's own, and stays. */
+/** By what a listing is ordered; ties are ordered by id. */
 export type ListOrder = 'id' | 'syncDate' | 'createdAt';
 
 /** Where a binding stands in a listing: `date` is '' in the order of ids, and for a binding that was never synchronized. */

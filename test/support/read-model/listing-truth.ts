@@ -15,33 +15,14 @@ export function expectedList(bindings: Iterable<Binding>, filter: BindingFilter)
     ({ createdAt }) => filter.createdBefore === undefined || timeOf(createdAt) < Date.parse(filter.createdBefore),
     ({ data }) => Object.entries(filter.data ?? {}).every(([field, text]) => textOf(data[field]) === text),
   ];
+  const keyOf = ({ syncDate, createdAt }: Binding) => {
+    if (filter.syncedBefore !== undefined) return timeOf(syncDate);
+    return filter.createdBefore === undefined ? 0 : timeOf(createdAt);
+  };
   return [...bindings]
     .filter((binding) => checks.every((check) => check(binding)))
-    .sort((a, b) => compare(instantOf(a, filter), instantOf(b, filter)) || compare(a.id, b.id));
+    .sort((a, b) => (keyOf(a) === keyOf(b) ? (a.id < b.id ? -1 : 1) : keyOf(a) < keyOf(b) ? -1 : 1));
 }
-
-/** Bindings of one instant come in an order of the adapter's own: here by id, where they follow on each other. */
-export function tiesById(listed: readonly Binding[], filter: BindingFilter): Binding[] {
-  const runs: Binding[][] = [];
-  for (const binding of listed) {
-    const run = runs.at(-1);
-    const before = run?.at(-1);
-    if (before !== undefined && instantOf(before, filter) === instantOf(binding, filter)) run?.push(binding);
-    else runs.push([binding]);
-  }
-  return runs.flatMap((run) => (isByInstant(filter) ? run.sort((a, b) => compare(a.id, b.id)) : run));
-}
-
-function isByInstant({ syncedBefore, createdBefore }: BindingFilter): boolean {
-  return syncedBefore !== undefined || createdBefore !== undefined;
-}
-
-function instantOf({ syncDate, createdAt }: Binding, filter: BindingFilter): number {
-  if (filter.syncedBefore !== undefined) return timeOf(syncDate);
-  return filter.createdBefore === undefined ? 0 : timeOf(createdAt);
-}
-
-const compare = <T extends number | string>(a: T, b: T) => (a === b ? 0 : a < b ? -1 : 1);
 
 function textOf(value: JsonValue | undefined): string | undefined {
   if (typeof value === 'boolean') return value ? 'true' : 'false';

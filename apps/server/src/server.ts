@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import 'reflect-metadata';
 import { setMaxListeners } from 'node:events';
+import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -23,7 +24,7 @@ import { KnownRoutes } from './http/known-routes.js';
 import { serveLookups } from './http/lookup-routes.js';
 import { ProblemFilter, problemOfError, sendProblem } from './http/problem-filter.js';
 import { parseQueryString } from './http/query-string.js';
-import { refuseUnreadable } from './http/unreadable-requests.js';
+import { refuseTunnel, refuseUnreadable } from './http/unreadable-requests.js';
 import { NestLogger } from './logging.js';
 import { Metrics } from './metrics.js';
 import { createDocument } from './openapi/document.js';
@@ -133,6 +134,7 @@ function serveDocumentation(app: NestFastifyApplication, fastify: FastifyInstanc
 /** What holds for every request, whatever its route. */
 async function prepare(fastify: FastifyInstance, metrics: Metrics, connections: Connections): Promise<void> {
   connections.watch(fastify.server);
+  fastify.server.on('connect', (_request, socket) => refuseTunnel(socket as Socket, connections));
   serveExpectations(fastify.server);
   registerBodyParsers(fastify);
   await fastify.register(helmet, HELMET);

@@ -75,8 +75,8 @@ async function bind(
   }
 }
 
-function start(projectCatalog = async (): Promise<void> => undefined): Projector {
-  const projector = new Projector({
+function newProjector(projectCatalog = async (): Promise<void> => undefined): Projector {
+  return new Projector({
     store,
     readModel: write,
     streams,
@@ -93,6 +93,10 @@ function start(projectCatalog = async (): Promise<void> => undefined): Projector
     maxEvents: 8_192,
     rest: async () => void (rests += 1),
   });
+}
+
+function start(projectCatalog?: () => Promise<void>): Projector {
+  const projector = newProjector(projectCatalog);
   running = projector.run(ended.signal);
   return projector;
 }
@@ -145,6 +149,17 @@ it('applies all of it anew when that is not possible at first', async () => {
   expect(await counted(SHOP)).toBe(EVENTS);
   expect((await read.findByRecordIds(SHOP, ['r0', `r${EVENTS - 1}`])).bindings).toHaveLength(2);
   await vi.waitFor(() => expect(announced.at(-1)?.checkpoint).toBe(EVENTS - 1));
+});
+
+it('applies what it is given again when that failed the first time', async () => {
+  await bind(SHOP, 10);
+  const events = await store.readStream(streams.ledger(SHOP), { after: -1, limit: 10 });
+  vi.spyOn(write, 'applyAll').mockRejectedValueOnce(new ReadModelError('UNAVAILABLE', 'the disk is full'));
+  const projector = newProjector();
+  await expect(projector.project(events)).rejects.toThrow('the disk is full');
+  expect(await checkpointOf(SHOP)).toBe(-1);
+  await projector.project(events);
+  expect([await checkpointOf(SHOP), await counted(SHOP)]).toEqual([9, 10]);
 });
 
 it('reads from the stream what the read model has not, when another projector was there', async () => {

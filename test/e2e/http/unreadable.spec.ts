@@ -24,6 +24,7 @@ describe('what cannot be read', () => {
   const ROWS: [what: string, text: string, status: number, code: string][] = [
     ['a path that is not ASCII', `GET /v1/caf\xe9 HTTP/1.1\r\n${HOST}\r\n`, 400, 'MALFORMED'],
     ['a method that is none', `FETCH /v1/backends HTTP/1.1\r\n${HOST}\r\n`, 400, 'MALFORMED'],
+    ['a proxy that it is not', `CONNECT example.org:443 HTTP/1.1\r\n${HOST}\r\n`, 400, 'MALFORMED'],
     ['no HTTP at all', 'hello\r\n\r\n', 400, 'MALFORMED'],
     ['long headers', `GET /v1/backends HTTP/1.1\r\n${HOST}x: ${'x'.repeat(20_000)}\r\n\r\n`, 413, 'TOO_LARGE'],
     ['a chunk that is none', `POST ${L}/bindings HTTP/1.1\r\n${HOST}${JSON_TYPE}${CHUNKED}zz\r\n`, 400, 'MALFORMED'],
@@ -53,12 +54,15 @@ describe('what cannot be read', () => {
     expect([connection.statuses, connection.lastBody['code']]).toEqual([[200, 400], 'MALFORMED']);
   });
 
-  it('behind a request is not taken for its answer', async () => {
-    const connection = (await connected()).send(`GET ${L}/events?after=999&wait=300 HTTP/1.1\r\n${HOST}\r\nhello\r\n\r\n`);
-    await connection.closed;
-    expect(connection.statuses).toEqual([200]);
-    expect(connection.lastBody).toMatchObject({ items: [] });
-  });
+  it.each(['hello\r\n\r\n', `CONNECT example.org:443 HTTP/1.1\r\n${HOST}\r\n`])(
+    'behind a request is not taken for its answer: %j',
+    async (behind) => {
+      const connection = (await connected()).send(`GET ${L}/events?after=999&wait=300 HTTP/1.1\r\n${HOST}\r\n${behind}`);
+      await connection.closed;
+      expect(connection.statuses).toEqual([200]);
+      expect(connection.lastBody).toMatchObject({ items: [] });
+    },
+  );
 
   it('is served where it only looks so: HTTP/1.0 needs no host, and may expect to be told to go on', async () => {
     const old = (await connected()).send('GET /health/live HTTP/1.0\r\n\r\n');

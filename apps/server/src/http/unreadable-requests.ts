@@ -8,6 +8,7 @@ import { problemOf, type ProblemDocument, type Refused } from './problem.js';
 
 const TOO_LARGE: Refused = { refused: 'TOO_LARGE', detail: 'path, query and headers have at most 16 KiB together' };
 const BROKEN_OFF: Refused = { refused: 'MALFORMED', detail: 'the request ends before its end' };
+const NO_PROXY: Refused = { refused: 'MALFORMED', detail: 'CONNECT asks for a proxy, and this server is none' };
 const REFUSALS: Readonly<Record<string, Refused>> = {
   HPE_HEADER_OVERFLOW: TOO_LARGE,
   HPE_INVALID_EOF_STATE: BROKEN_OFF,
@@ -15,16 +16,28 @@ const REFUSALS: Readonly<Record<string, Refused>> = {
 /** Nothing was asked that could be answered: a connection that was opened and not used, or that is gone. */
 const WITHOUT_ANSWER: ReadonlySet<string> = new Set(['ERR_HTTP_REQUEST_TIMEOUT', 'ECONNRESET', 'EPIPE']);
 
-/** Answers where an answer can stand: an answer that is under way is never written into. The connection is of no more use. */
 export function refuseUnreadable(error: Error, socket: Socket, connections: Connections): void {
   const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (WITHOUT_ANSWER.has(code)) socket.destroy();
+  else refuse(REFUSALS[code] ?? notHttp(code), socket, connections);
+}
+
+/** Node hands over the bare connection of a CONNECT, and closes it without a word when nobody takes it. */
+export function refuseTunnel(socket: Socket, connections: Connections): void {
+  // Whoever goes away meanwhile is no fault of the server.
+  socket.on('error', () => socket.destroy());
+  refuse(NO_PROXY, socket, connections);
+}
+
+/** Answers where an answer can stand: an answer that is under way is never written into. The connection is of no more use. */
+function refuse(refused: Refused, socket: Socket, connections: Connections): void {
   const exchanges = connections.exchangesOf(socket);
   const last = exchanges.at(-1);
-  if (socket.destroyed || !socket.writable || WITHOUT_ANSWER.has(code)) return void socket.destroy();
+  if (socket.destroyed || !socket.writable) return void socket.destroy();
   // What is behind a complete request cannot be read. Its own answer is sent first, and nothing after it.
   if (last?.request.complete === true) return void last.response.once('close', () => socket.destroySoon());
   if (last !== undefined && (exchanges.length > 1 || last.response.headersSent)) return void socket.destroy();
-  socket.write(textOf(problemOf(REFUSALS[code] ?? notHttp(code))));
+  socket.write(textOf(problemOf(refused)));
   socket.destroySoon();
 }
 

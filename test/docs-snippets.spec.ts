@@ -19,7 +19,7 @@ const GIVEN: Record<string, string[]> = {
     `${CLIENT} declare const kept: string | undefined, signal: AbortSignal;
     declare function react(event: BindingEvent): Promise<void>; declare function keep(position: string): Promise<void>;`,
   ],
-  'libs/nest/README.md': [''],
+  'libs/nest/README.md': ['', ''],
   'docs/guides/subscribers-over-http.md': [PAGES, PAGES],
   'docs/guides/audit.md': [CLIENT, `${CLIENT} declare const line: string, reports: Verification[];`],
 };

@@ -35,23 +35,61 @@ function newProject(dependencies: Record<string, string>): string {
 const install = (folder: string) =>
   run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'], { cwd: folder });
 
+/** What callers get is named in the package's entry: an author who leaves types to be inferred can have declarations made of them. */
+const INFERRED = `
+import type { CommandBus } from '@nestjs/cqrs';
+import * as ledger from 'binding-ledger';
+const NAME = { backend: 'shop-1', model: 'shop.product' };
+export class Inferred {
+  constructor(
+    private readonly commands: CommandBus,
+    readonly opened: ledger.OpenedLedger,
+    readonly service: ledger.LedgerService,
+    readonly binder: ledger.Binder,
+  ) {}
+  defineType = (type: ledger.DefineBackendType) => this.commands.execute(new ledger.DefineBackendTypeCommand(type));
+  defineModel = (model: ledger.DefineBindingModel) => this.commands.execute(new ledger.DefineModelCommand(model));
+  register = (backend: ledger.RegisterBackend) => this.commands.execute(new ledger.RegisterBackendCommand(backend));
+  bind = () => this.commands.execute(new ledger.BindCommand(NAME, { recordId: 1, externalId: 'a' }));
+  deleted = () => this.commands.execute(new ledger.DeleteRecordCommand({ localModel: 'product', recordId: 1 }));
+  all = () => this.service.commands(NAME, []);
+  bound = () => this.binder.bind('a', 1);
+  list = () => this.service.list(NAME);
+  status = () => this.service.status(NAME);
+  digest = () => this.service.digest(NAME);
+  digests = () => this.service.digests();
+  verify = () => this.service.verify(NAME);
+  lookup = () => this.service.lookup(NAME, { externalIds: ['a'] });
+  health = () => this.opened.health();
+  parts = () => [this.opened.queries, this.opened.catalog, this.opened.backends, this.opened.audit, this.opened.store] as const;
+}
+`;
+
 /** The example as its author would have written it there, compiled with all declarations looked at. */
 async function compileExample(folder: string): Promise<void> {
   for (const file of readdirSync(EXAMPLE).filter((name) => name.endsWith('.ts')))
     writeFileSync(join(folder, file), readFileSync(join(EXAMPLE, file), 'utf8').replaceAll("'#nest'", "'binding-ledger'"));
   const start = `import { main } from './main.js';\nawait main({ data: './data' }, (line) => console.log(line));\n`;
   writeFileSync(join(folder, 'start.ts'), start);
+  writeFileSync(join(folder, 'inferred.ts'), INFERRED);
   const compilerOptions = {
     target: 'es2023',
     module: 'nodenext',
     strict: true,
+    declaration: true,
+    exactOptionalPropertyTypes: true,
     experimentalDecorators: true,
     emitDecoratorMetadata: true,
     types: ['node'],
     typeRoots: [join(root, 'node_modules', '@types')],
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-  await run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc')], { cwd: folder });
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const problems = await run(process.execPath, [compiler], { cwd: folder }).then(
+    () => '',
+    ({ stdout }: { stdout: string }) => stdout,
+  );
+  expect(problems).toBe('');
 }
 
 it('runs a sync job in a Nest application of its own, with the command line beside it', async () => {

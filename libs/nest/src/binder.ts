@@ -3,15 +3,16 @@ import { isRefusal, type LedgerName, type Refusal } from '#domain';
 import type { Freshness, LookupResult } from '#ledger';
 import type { LocatedBinding } from '#read-model';
 import { withBinding, type BindingAnswer } from './answers.js';
+import type { CommandOfStream, CommandSource } from './command-stream.js';
 import type { BindInput, CommandContext, Id, LookupInput } from './inputs.js';
 import { LedgerError, orThrow } from './ledger-error.js';
 import type { LedgerService } from './ledger.service.js';
 
 /** See at least this revision of the ledger, or all that was written before (`head`); else `NOT_YET_PROJECTED`. */
 export interface BinderReadOptions {
-  atLeast?: number | 'head';
+  atLeast?: number | 'head' | undefined;
   /** How long to wait for it; default 2,000. */
-  atLeastTimeoutMs?: number;
+  atLeastTimeoutMs?: number | undefined;
 }
 
 /** What `bind` takes beside the two ids: see `BindCommand`. Named as the HTTP client's options are. */
@@ -34,7 +35,7 @@ export type BinderBindOptions = Omit<BindInput, 'recordId' | 'bindingId' | 'exte
 export class Binder {
   readonly #service: LedgerService;
   #localModel: string | undefined;
-  /** The newest revision that `bind` answered with. */
+  /** The newest revision that a command was answered with. */
   #written: number | undefined;
 
   constructor(
@@ -81,8 +82,19 @@ export class Binder {
     const context = { actor, onBehalfOf, correlationId, causationId };
     const result = await this.#service.execute(this.ledger, { ...rest, ...named, key, externalId, op: 'bind' }, context);
     const answer = orThrow(withBinding(result));
-    this.#written = Math.max(this.#written ?? answer.revision, answer.revision);
+    this.#saw(answer.revision);
     return answer;
+  }
+
+  /**
+   * Commands by the thousand, such as `{ op: 'bind', recordId, externalId }`, from a list or as they come: `{ command, result }` for each, in
+   * their order. A refusal is a result here, and concerns its own command only.
+   */
+  async *commands(source: CommandSource, context: CommandContext = {}): AsyncGenerator<CommandOfStream, void, undefined> {
+    for await (const done of this.#service.commands(this.ledger, source, context)) {
+      if (!isRefusal(done.result)) this.#saw(done.result.revision);
+      yield done;
+    }
   }
 
   /** Live bindings by up to 1,000 external ids or record ids: `found` by the id that was asked for, and what is `missing`. */
@@ -101,6 +113,10 @@ export class Binder {
     this.#localModel ??= orThrow(await this.#service.model(this.ledger.model)).localModel ?? undefined;
     if (this.#localModel !== undefined) return this.#localModel;
     throw new LedgerError({ code: 'NO_LOCAL_MODEL', detail: `${this.ledger.model} binds no local model` });
+  }
+
+  #saw(revision: number): void {
+    this.#written = Math.max(this.#written ?? revision, revision);
   }
 
   async #find(id: Id, options: BinderReadOptions & { wrap?: boolean }): Promise<LocatedBinding | undefined> {

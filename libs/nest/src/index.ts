@@ -3,30 +3,46 @@ export {
   isRefusal,
   type Binding,
   type BindingState,
+  type DefineBackendType,
+  type DefineBindingModel,
   type Direction,
   type LedgerName,
   type Refusal,
   type RefusalCode,
+  type RegisterBackend,
 } from '#domain';
+export type { DigestPage, LedgerAudit, VerifyOptions, VerifyReport } from '#audit';
+export type { EventStore } from '#event-store';
 export type {
+  BackendAnswer,
+  BackendService,
+  BackendTypeAnswer,
   BindingAsOf,
+  BindingLedger,
+  BindingModelAnswer,
+  BindingModelView,
+  CatalogService,
+  Digest,
   EventView,
   Freshness,
   HistoryEvent,
   HistoryPageView,
+  LedgerQueries,
   LedgerStatusView,
   LocatedAnswer,
   LocatedRefusal,
   LocatedResult,
   LookupResult,
   Moment,
+  PastQueries,
   RecordAsOf,
   RecordDeletion,
 } from '#ledger';
-export type { LocatedBinding } from '#read-model';
-export type { LedgerConfig, OpenedLedger } from '#runtime';
+export type { LocatedBinding, ReadModel } from '#read-model';
+export { LedgerConfigError, type LedgerConfig, type LedgerHealth, type OpenedLedger, type Rebuilds } from '#runtime';
 export type { BindingAnswer, BindingResult, BindingsPage, MoveAnswer, MoveResult } from './answers.js';
 export { Binder, Binders, type BinderBindOptions, type BinderReadOptions } from './binder.js';
+export type { CommandOfStream, CommandSource } from './command-stream.js';
 export * from './commands.js';
 export type {
   AsOfInput,

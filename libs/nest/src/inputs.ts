@@ -62,9 +62,9 @@ export type FilterInput = Given<Omit<BindingFilter, 'data'>> & { data?: Record<s
 
 export interface PageInput {
   /** Items a page, at most 1,000; default 100. */
-  limit?: number;
+  limit?: number | undefined;
   /** `nextCursor` of the page before. */
-  cursor?: string;
+  cursor?: string | undefined;
 }
 
 /** A local record, whatever ledgers it is bound in. */

@@ -34,6 +34,7 @@ import {
 import { MAX_PAGE_BINDINGS, ReadModelError, type LocatedBinding } from '#read-model';
 import type { OpenedLedger } from '#runtime';
 import type { BindingsPage } from './answers.js';
+import { streamCommands, type CommandOfStream, type CommandSource } from './command-stream.js';
 import {
   admitBackend,
   admitBackendType,
@@ -81,6 +82,27 @@ export class LedgerService {
     const refusal = [named, command, asked].find(isRefusal);
     if (refusal !== undefined) return locateRefusal({ ...ledger, localModel: null }, refusal);
     return this.opened.ledger.execute(named as LedgerName, command as Command, asked as RequestContext);
+  }
+
+  /**
+   * Does commands by the thousand, each for itself: `{ command, result }` in their order. Waits for its turn where `execute` would be
+   * refused `BUSY`, reads its source no faster than it is done, and sends together what has come together.
+   */
+  commands(
+    ledger: LedgerName,
+    source: CommandSource,
+    context: CommandContext = {},
+  ): AsyncGenerator<CommandOfStream, void, undefined> {
+    const asked = this.admitContext(context);
+    const refusal = [admitLedger(ledger), asked].find(isRefusal);
+    return streamCommands(source, async (inputs) => {
+      const admitted = inputs.map((input) => refusal ?? admitCommand(input));
+      const requests = admitted.flatMap((command) => (isRefusal(command) ? [] : [{ command, context: asked as RequestContext }]));
+      const results = requests.length === 0 ? [] : await this.opened.ledger.executeAllInTurn(ledger, requests);
+      const place = { ...ledger, localModel: null };
+      let next = 0;
+      return admitted.map((command) => (isRefusal(command) ? locateRefusal(place, command) : (results[next++] as LocatedResult)));
+    });
   }
 
   async executeAtomic(

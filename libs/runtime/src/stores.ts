@@ -17,7 +17,7 @@ export interface Stores {
   /** Told once the read model was found to be made of these events. */
   checked?(): Promise<void>;
   /** Where a thread of its own finds them to project: without it, the thread that asks does. */
-  elsewhere?: StoresElsewhere;
+  elsewhere?: StoresElsewhere | undefined;
 }
 
 /** How another thread opens the same event store and read model, each of either kind. */

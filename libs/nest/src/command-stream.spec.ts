@@ -31,12 +31,13 @@ it('does thousands in their order, more than the queue takes at once, and refuse
   const commands = binds('many', 12_000);
   commands[700] = bind('many', 3);
   commands[701] = { op: 'bind', recordId: '', externalId: 'none' };
+  commands[703] = undefined as unknown as CommandInput;
   commands[702] = { op: 'bind', recordId: 'another', externalId: 'manyx5' };
   const seen = await all(service.commands(PRODUCTS, commands, { actor: 'importer' }));
   expect(seen.map(({ command }) => command)).toEqual(commands);
-  const others = seen.filter((_, index) => index < 700 || index > 702);
+  const others = seen.filter((_, index) => index < 700 || index > 703);
   expect(new Set(others.map(outcomeOf))).toEqual(new Set(['created']));
-  expect(seen.slice(700, 703).map(outcomeOf)).toEqual(['synced', 'INVALID_ID', 'EXTERNAL_ID_TAKEN']);
+  expect(seen.slice(700, 704).map(outcomeOf)).toEqual(['synced', 'INVALID_ID', 'EXTERNAL_ID_TAKEN', 'MALFORMED']);
   expect(seen[702]?.result).toMatchObject({ holder: { recordId: 'many5', backend: PRODUCTS.backend } });
 });
 

@@ -28,7 +28,7 @@ interface Arrival {
 export type CommandSource = Iterable<CommandInput> | AsyncIterable<CommandInput>;
 
 /**
- * Does commands in their order, and answers each. No more are read than are under way. When the source fails, or the results are
+ * Does commands in their order, and answers each. Besides what is under way one chunk may have been read. When the source fails, or the results are
  * not wanted any more, what was begun is done all the same; what the source fails with is thrown behind the last result.
  */
 export async function* streamCommands(
@@ -86,14 +86,15 @@ async function* resultsOf({ commands, results }: Begun): AsyncGenerator<CommandO
 
 /** What a source says next; `failed` in place of a rejection, which would look like one that nobody awaits. */
 interface Item {
-  command?: CommandInput;
+  /** Of one element; whatever it is, it is answered. */
+  next?: { command: CommandInput };
   failed?: { error: unknown };
 }
 
 async function itemOf(items: Iterator<CommandInput> | AsyncIterator<CommandInput>): Promise<Item> {
   try {
     const { done, value } = await items.next();
-    return done === true ? {} : { command: value as CommandInput };
+    return done === true ? {} : { next: { command: value as CommandInput } };
   } catch (error) {
     return { failed: { error } };
   }
@@ -115,7 +116,7 @@ async function* chunksOf(source: CommandSource): AsyncGenerator<CommandInput[], 
         chunk = [];
         item = await coming;
       }
-      if (item.command !== undefined) chunk.push(item.command);
+      if (item.next !== undefined) chunk.push(item.next.command);
       else ended = true;
       if (chunk.length === CHUNK_COMMANDS || (ended && chunk.length > 0)) {
         yield chunk;
